@@ -1,0 +1,22 @@
+# What there is to run. Each target is one command; `hack/` and `.ci/run` have the details.
+VECTORS ?= tests/vectors
+
+.PHONY: test vectors e2e bench lint
+
+test: ## everything that needs nothing but Rust and git
+	cargo test --workspace --exclude wharfinger-bench
+	@$(MAKE) --no-print-directory vectors
+
+vectors: ## our answers against Kargo's, from the folder VECTORS
+	@VECTORS=$(abspath $(VECTORS)) cargo test --quiet -p wharfinger-core --test vectors
+
+e2e: ## on a real kube-apiserver and a real Argo CD; the first run builds them (about 20 minutes)
+	hack/e2e
+
+bench: ## figures against a peer or a limit measured in the same run
+	hack/bench/run
+
+lint: ## formatting, clippy without a warning, dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	PATH="$$(hack/lint-tools):$$PATH" cargo deny --workspace check bans licenses sources

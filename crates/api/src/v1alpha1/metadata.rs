@@ -1,0 +1,27 @@
+//! Labels and annotations of Kargo, with Kargo's meaning.
+
+/// On an Argo CD Application: the Stage that may deploy to it, as `<project>:<stage>`.
+pub const AUTHORIZED_STAGE: &str = "kargo.akuity.io/authorized-stage";
+
+/// Label on a namespace that belongs to a Project; its value is `true`.
+pub const PROJECT_LABEL: &str = "kargo.akuity.io/project";
+/// Label on Promotions: the Stage.
+pub const STAGE_LABEL: &str = "kargo.akuity.io/stage";
+/// Label on Freight: its alias.
+pub const ALIAS_LABEL: &str = "kargo.akuity.io/alias";
+/// Label on Promotions, Stages and Warehouses: the shard.
+pub const SHARD_LABEL: &str = "kargo.akuity.io/shard";
+
+/// Who created the object, as admission saw it.
+pub const CREATE_ACTOR: &str = "kargo.akuity.io/create-actor";
+/// On a Promotion: ends it.
+pub const ABORT: &str = "kargo.akuity.io/abort";
+/// A new value asks the controllers to look again.
+pub const REFRESH: &str = "kargo.akuity.io/refresh";
+/// On a Promotion: it goes back to Freight the Stage held before.
+pub const ROLLBACK: &str = "kargo.akuity.io/rollback";
+
+/// In the info list of an Argo CD operation: the Promotion that asked for it.
+pub const INFO_PROMOTION: &str = "kargo.akuity.io/promotion";
+
+pub const FINALIZER: &str = "kargo.akuity.io/finalizer";

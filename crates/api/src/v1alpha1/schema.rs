@@ -1,0 +1,143 @@
+//! The CustomResourceDefinitions, and the schema fragments that several kinds share.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt as _;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+use super::{GROUP, VERSION, freight, project};
+
+/// The definitions of every kind, ordered by name.
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    let crds = [
+        freight::crd(),
+        project::crd(),
+        super::Promotion::crd(),
+        super::Stage::crd(),
+        super::Warehouse::crd(),
+    ];
+    crds.into_iter().map(as_kubernetes_writes_it).collect()
+}
+
+/// Mends what a derived schema says about Rust and not about the API: that an absent field has an empty default, and that
+/// an optional field may be null.
+fn as_kubernetes_writes_it(crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    fn walk(node: &mut Value) {
+        if let Some(list) = node.as_array_mut() {
+            list.iter_mut().for_each(walk);
+        }
+        let Some(map) = node.as_object_mut() else { return };
+        map.values_mut().for_each(walk);
+        if map.get("type").is_some_and(Value::is_string) {
+            map.remove("nullable");
+            let empty = |v: &Value| match v {
+                Value::Null => true,
+                Value::Bool(b) => !b,
+                Value::Number(n) => n.as_i64() == Some(0),
+                Value::String(s) => s.is_empty(),
+                Value::Array(a) => a.is_empty(),
+                Value::Object(_) => true,
+            };
+            if map.get("default").is_some_and(empty) {
+                map.remove("default");
+            }
+        }
+    }
+    let mut value = serde_json::to_value(crd).expect("a definition is JSON");
+    if let Some(versions) = value["spec"]["versions"].as_array_mut() {
+        for version in versions {
+            let schema = &mut version["schema"]["openAPIV3Schema"];
+            walk(schema);
+        }
+    }
+    serde_json::from_value(value).expect("a mended definition is a definition")
+}
+
+/// A definition for a kind whose content is not under `spec`, which kube's derive can't express.
+pub(super) fn definition<T: schemars::JsonSchema>(
+    names: serde_json::Value,
+    scope: &str,
+    columns: serde_json::Value,
+) -> CustomResourceDefinition {
+    let mut schema = schemars::generate::SchemaSettings::openapi3()
+        .with(|s| {
+            s.inline_subschemas = true;
+            s.meta_schema = None;
+        })
+        .with_transform(kube::core::schema::StructuralSchemaRewriter)
+        .into_generator()
+        .into_root_schema_for::<T>();
+    if let Some(properties) = schema.get_mut("properties").and_then(|p| p.as_object_mut()) {
+        // The API server has its own idea of these three.
+        for own in ["apiVersion", "kind", "metadata"] {
+            properties.shift_remove(own);
+        }
+    }
+    let plural = names["plural"].as_str().unwrap_or_default().to_owned();
+    let crd = serde_json::json!({
+        "metadata": { "name": format!("{plural}.{GROUP}") },
+        "spec": {
+            "group": GROUP,
+            "names": names,
+            "scope": scope,
+            "versions": [{
+                "name": VERSION,
+                "served": true,
+                "storage": true,
+                "subresources": { "status": {} },
+                "additionalPrinterColumns": columns,
+                "schema": { "openAPIV3Schema": schema },
+            }],
+        },
+    });
+    serde_json::from_value(crd).expect("what is built above is a CustomResourceDefinition")
+}
+
+/// Any JSON value.
+pub(super) fn any(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// A map whose values may be anything.
+pub(super) fn any_map(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": { "x-kubernetes-preserve-unknown-fields": true },
+    })
+}
+
+/// A list of objects that are understood in code.
+pub(super) fn any_objects(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "items": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+    })
+}
+
+/// A point in time, to the second, as Kubernetes writes it.
+pub(super) fn time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date-time" })
+}
+
+/// `metav1.Condition`.
+pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "What is known about the object, one entry a type.",
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "lastTransitionTime", "reason", "message"],
+            "properties": {
+                "type": { "type": "string", "maxLength": 316 },
+                "status": { "type": "string", "enum": ["True", "False", "Unknown"] },
+                "observedGeneration": { "type": "integer", "format": "int64", "minimum": 0 },
+                "lastTransitionTime": { "type": "string", "format": "date-time" },
+                "reason": { "type": "string", "minLength": 1, "maxLength": 1024 },
+                "message": { "type": "string", "maxLength": 32768 },
+            },
+        },
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+    })
+}

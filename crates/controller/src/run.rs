@@ -1,0 +1,68 @@
+//! Puts the parts together.
+
+use std::sync::Arc;
+
+use kube::Client;
+use tokio::sync::oneshot;
+use wharfinger_daemon::{Readiness, Tasks};
+
+use crate::fault::Faults;
+use crate::queue::queue;
+use crate::watch::{Into, watch};
+use crate::world::{World, prune_application, prune_freight};
+use crate::{application, recover, stage};
+
+/// Spawns everything the controller does on `tasks`.
+pub fn run(client: Client, workers: usize, faults: Faults, readiness: &Readiness, tasks: &mut Tasks) {
+    let (stage_waker, stages) = queue();
+    let (application_waker, applications) = queue();
+    let world = Arc::new(World::new(client, stage_waker, application_waker, faults));
+    let mut listed = vec![];
+
+    macro_rules! watching {
+        ($kind:literal, $store:ident, $changed:ident, $prune:expr) => {{
+            let (ready, is_ready) = oneshot::channel();
+            let (world, gate, shutdown) = (world.clone(), readiness.gate($kind), tasks.shutdown());
+            tasks.spawn($kind, async move {
+                let changed = |change: &_| world.$changed(change);
+                let into = Into { store: &world.$store, prune: $prune, changed: &changed };
+                watch(world.client.clone(), into, gate, ready, shutdown).await
+            });
+            is_ready
+        }};
+    }
+    listed.push(watching!("stages", stages, stage_changed, |s| s.metadata.managed_fields = None));
+    listed.push(watching!("promotions", promotions, promotion_changed, |p| p.metadata.managed_fields = None));
+    listed.push(watching!("applications", applications, application_changed, prune_application));
+    // Nobody has to wait for it: it only shows where Freight has to leave, and tells when it knows more.
+    drop(watching!("freights", freights, freight_changed, prune_freight));
+
+    let (ready, workers_ready) = oneshot::channel();
+    let shutdown = tasks.shutdown();
+    tasks.spawn("listing", async move {
+        // Nothing is decided before everything was seen once: half a picture looks like a Stage without Applications.
+        for one in listed {
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                _ = one => {}
+            }
+        }
+        ready.send(()).ok();
+        shutdown.cancelled().await;
+        Ok(())
+    });
+    let (shutdown, shared) = (tasks.shutdown(), world.clone());
+    tasks.spawn("workers", async move {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            _ = workers_ready => {}
+        }
+        let (a, b) = (shared.clone(), shared.clone());
+        let stages = stages.run(workers, shutdown.clone(), move |key| stage::reconcile(a.clone(), key));
+        let applications = applications.run(workers, shutdown.clone(), move |key| application::reconcile(b.clone(), key));
+        let recover = recover::run(shared, shutdown.clone());
+        futures::future::try_join3(stages, applications, recover).await.map(|_| ())
+    });
+    #[cfg(feature = "fault-points")]
+    tasks.spawn("faults", crate::fault::serve(world, tasks.shutdown()));
+}

@@ -1,0 +1,262 @@
+//! What may be written to the API server: *ask, then judge*.
+//!
+//! A review is judged from what it shows and from facts. Where a fact is missing the verdict is a question; whoever asked
+//! finds the answer, adds it to the facts and has the review judged again. So the judgement itself waits for nothing, and
+//! a fact that can't be found is a denial made in one place only.
+//!
+//! Nothing is let off because it is being deleted, because its writer is well known, or because it is a dry run.
+
+mod application;
+mod facts;
+mod freight;
+mod project;
+mod promotion;
+mod stage;
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wharfinger_api::v1alpha1::GROUP;
+
+use crate::check::{Check, Code};
+
+pub use facts::{Fact, Facts, Named, Question, Verb};
+
+/// A write that wants to be admitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Review<'a> {
+    pub kind: Kind,
+    pub operation: Operation,
+    /// The user name of the writer. Its groups matter to nobody but the authorizer.
+    pub user: &'a str,
+    /// The object before; absent on CREATE.
+    pub old: Option<&'a Value>,
+    /// The object after; absent on DELETE.
+    pub new: Option<&'a Value>,
+    /// Nothing will be stored, so nothing must be reported as having happened.
+    pub dry_run: bool,
+}
+
+/// What is written: a kind, or the status of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Application,
+    Freight,
+    FreightStatus,
+    Project,
+    Promotion,
+    PromotionStatus,
+    Stage,
+    StageStatus,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Create,
+    Update,
+    Delete,
+}
+
+/// Who is who among the writers.
+#[derive(Clone, Debug)]
+pub struct Identities {
+    /// Wharfinger's controller.
+    pub controller: String,
+    /// The application controllers of the Argo CD instances in this cluster.
+    pub argocd: Vec<String>,
+}
+
+/// What becomes of a review.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    Allow(Allowed),
+    Deny(Check),
+    /// Not to be judged before this is known.
+    Ask(Question),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Allowed {
+    /// For the writer.
+    pub warnings: Vec<String>,
+    /// For everybody who looks at the object later. None on a dry run.
+    pub events: Vec<Event>,
+    /// What to write in place of what was sent. Only `mutate` sets it.
+    pub object: Option<Value>,
+}
+
+/// A Warning event about the object under review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub reason: &'static str,
+    pub text: String,
+}
+
+/// What is to be written in place of what was sent. `ulid` is new: it becomes part of the name of a Promotion.
+pub fn mutate(review: &Review<'_>, identities: &Identities, facts: &Facts, ulid: &str) -> Verdict {
+    let context = Context { review, identities, facts };
+    verdict(match (review.kind, review.operation) {
+        (_, Operation::Delete) => Ok(Allowed::default()),
+        (Kind::Application, _) => application::mutate(&context),
+        (Kind::Promotion, Operation::Create) => promotion::mutate(&context, ulid),
+        (Kind::Freight, Operation::Create) => freight::mutate(&context),
+        _ => Ok(Allowed::default()),
+    })
+}
+
+/// Whether the write may happen.
+pub fn validate(review: &Review<'_>, identities: &Identities, facts: &Facts) -> Verdict {
+    let context = Context { review, identities, facts };
+    let mut verdict = verdict(match review.kind {
+        Kind::Application => application::validate(&context),
+        Kind::Freight => freight::validate(&context),
+        Kind::FreightStatus => freight::validate_status(&context),
+        Kind::Project => project::validate(&context),
+        Kind::Promotion => promotion::validate(&context),
+        Kind::PromotionStatus => context.controllers_only("the status of a Promotion"),
+        Kind::Stage => stage::validate(&context),
+        Kind::StageStatus => stage::validate_status(&context),
+    });
+    if let (Verdict::Allow(allowed), true) = (&mut verdict, review.dry_run) {
+        allowed.events.clear();
+    }
+    verdict
+}
+
+impl Kind {
+    /// All of them, with where the API server has them: group, resource and subresource.
+    pub const ALL: [(Self, &'static str, &'static str, &'static str); 8] = [
+        (Self::Application, "argoproj.io", "applications", ""),
+        (Self::Freight, GROUP, "freights", ""),
+        (Self::FreightStatus, GROUP, "freights", "status"),
+        (Self::Project, GROUP, "projects", ""),
+        (Self::Promotion, GROUP, "promotions", ""),
+        (Self::PromotionStatus, GROUP, "promotions", "status"),
+        (Self::Stage, GROUP, "stages", ""),
+        (Self::StageStatus, GROUP, "stages", "status"),
+    ];
+
+    /// Nothing where the rules say nothing about it.
+    pub fn of(group: &str, resource: &str, subresource: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, g, r, s)| (*g, *r, *s) == (group, resource, subresource)).map(|(kind, ..)| *kind)
+    }
+}
+
+/// All that a judgement is made from.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    review: &'a Review<'a>,
+    identities: &'a Identities,
+    facts: &'a Facts,
+}
+
+/// Why a judgement goes no further.
+#[derive(Debug)]
+enum Stop {
+    Deny(Check),
+    Ask(Question),
+}
+
+impl From<Check> for Stop {
+    fn from(check: Check) -> Self {
+        Self::Deny(check)
+    }
+}
+
+impl<'a> Context<'a> {
+    fn by_controller(&self) -> bool {
+        self.review.user == self.identities.controller
+    }
+
+    fn by_argocd(&self) -> bool {
+        self.identities.argocd.iter().any(|identity| identity == self.review.user)
+    }
+
+    /// By Kubernetes itself, cleaning up after what somebody else was allowed to delete.
+    fn by_kubernetes(&self) -> bool {
+        KUBERNETES.contains(&self.review.user)
+    }
+
+    /// The object before, understood.
+    fn old<T: DeserializeOwned>(&self) -> Result<Option<T>, Stop> {
+        self.review.old.map(|old| read(old, "as it is stored")).transpose()
+    }
+
+    /// The object after, understood.
+    fn new<T: DeserializeOwned>(&self) -> Result<Option<T>, Stop> {
+        self.review.new.map(|new| read(new, "as it was sent")).transpose()
+    }
+
+    fn controllers_only(&self, what: &str) -> Result<Allowed, Stop> {
+        if self.by_controller() {
+            return Ok(Allowed::default());
+        }
+        let text = format!("{what} is written by Wharfinger's controller alone, not by {}", self.review.user);
+        Err(Check::failed(Code::StatusGuard, text).into())
+    }
+
+    /// Denies unless the writer has a permission.
+    fn require(&self, verb: Verb, on: &crate::claim::StageName, why: &str) -> Result<(), Stop> {
+        if self.facts.may(verb, on)? {
+            return Ok(());
+        }
+        let target = if on.stage.is_empty() { format!("every Stage of Project {}", on.project) } else { format!("Stage {on}") };
+        let text = format!("{} may not {why}: that takes the verb {verb} on {target}", self.review.user);
+        let fix = format!("Ask for a Role with apiGroups [{GROUP}], resources [stages], verbs [{verb}] in Namespace {}", on.project);
+        Err(Check::failed(Code::Permission, text).fix(fix).into())
+    }
+
+    fn annotation(object: Option<&'a Value>, key: &str) -> Option<&'a str> {
+        object?.get("metadata")?.get("annotations")?.get(key)?.as_str()
+    }
+}
+
+// Words of their own would be better; `check` has none yet.
+/// An object that is not what it is said to be.
+const UNREADABLE: Code = Code::ClaimMalformed;
+/// A field that nobody may change.
+const FIXED: Code = Code::StatusGuard;
+
+/// The accounts under which the garbage collector and the namespace controller delete: their own, or the one they share
+/// where the controller manager runs without `--use-service-account-credentials`.
+const KUBERNETES: [&str; 3] = [
+    "system:serviceaccount:kube-system:generic-garbage-collector",
+    "system:serviceaccount:kube-system:namespace-controller",
+    "system:kube-controller-manager",
+];
+
+fn verdict(judged: Result<Allowed, Stop>) -> Verdict {
+    match judged {
+        Ok(allowed) => Verdict::Allow(allowed),
+        Err(Stop::Deny(check)) => Verdict::Deny(check),
+        Err(Stop::Ask(question)) => Verdict::Ask(question),
+    }
+}
+
+fn read<T: DeserializeOwned>(object: &Value, which: &str) -> Result<T, Stop> {
+    T::deserialize(object).map_err(|e| {
+        // The text of an error may repeat what was sent, at any length.
+        let e: String = e.to_string().chars().take(200).collect();
+        Check::failed(UNREADABLE, format!("the object {which} can't be read: {e}")).into()
+    })
+}
+
+/// Annotations that mean something only because nobody can change them later.
+fn kept(context: &Context<'_>, keys: &[&str]) -> Result<(), Stop> {
+    let Review { old, new, .. } = *context.review;
+    let changed = keys.iter().find(|key| Context::annotation(old, key) != Context::annotation(new, key));
+    match changed {
+        Some(key) => Err(Check::failed(FIXED, format!("annotation {key} can't be changed")).into()),
+        None => Ok(()),
+    }
+}
+
+/// An entry of a map in an object.
+fn entries<'v>(object: &'v Value, path: &[&str]) -> BTreeMap<&'v str, &'v Value> {
+    let map = path.iter().try_fold(object, |value, key| value.get(key)).and_then(Value::as_object);
+    map.into_iter().flatten().map(|(key, value)| (key.as_str(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests;

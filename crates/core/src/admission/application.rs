@@ -1,0 +1,87 @@
+//! Argo CD's Applications: nothing changes which Freight one deploys, except a promotion of its Stage.
+//!
+//! The promise is made where a source names our plugin. An Application with native sources that only names a Stage has given
+//! that Stage its consent, so only the annotation is looked after.
+
+mod annotation;
+mod glass;
+mod inject;
+mod operation;
+mod source;
+
+use serde_json::Value;
+use wharfinger_api::additions::BREAK_GLASS;
+use wharfinger_api::argocd::{Application, Sources as _};
+use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
+
+use super::{Allowed, Context, Stop};
+use crate::claim::{StageName, ours, the_stage};
+
+pub(super) use inject::mutate;
+
+pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
+    // Deleting an Application takes what it deploys with it; it does not change what it deploys.
+    let Some(new) = context.new()? else { return Ok(Allowed::default()) };
+    let change = Change { context, old: context.old()?, new };
+    annotation::judge(&change)?;
+    let lifted = glass::judge(&change)?;
+    let mut allowed = Allowed::default();
+    if !lifted {
+        source::judge_names(&change)?;
+    }
+    if change.renders() {
+        let stage = the_stage(change.new.annotation(AUTHORIZED_STAGE))?;
+        if !lifted {
+            allowed.warnings.extend(rules(&change, &stage)?);
+        }
+    }
+    allowed.events.extend(glass::event(&change));
+    Ok(allowed)
+}
+
+/// The rules that break-glass lifts. What is returned is a warning.
+fn rules(change: &Change<'_>, stage: &StageName) -> Result<Option<String>, Stop> {
+    source::judge(change, stage)?;
+    operation::judge(change, stage)?;
+    operation::judge_state(change, stage)?;
+    let missing = change.context.facts.stage_if_any(stage)?.is_none();
+    Ok(missing.then(|| format!("there is no Stage {stage} yet: the Application can't be rendered before the Stage holds Freight")))
+}
+
+/// An Application before and after.
+struct Change<'a> {
+    context: &'a Context<'a>,
+    old: Option<Application>,
+    new: Application,
+}
+
+impl<'a> Change<'a> {
+    /// Whether anything in it is to be rendered with Freight.
+    fn renders(&self) -> bool {
+        let sync = self.new.operation.as_ref().and_then(|o| o.sync.as_ref());
+        ours(self.new.spec.sources()).chain(sync.into_iter().flat_map(|s| ours(s.sources()))).next().is_some()
+    }
+
+    fn was(&self, annotation: &str) -> Option<&str> {
+        self.old.as_ref()?.annotation(annotation)
+    }
+
+    fn is(&self, annotation: &str) -> Option<&str> {
+        self.new.annotation(annotation)
+    }
+
+    /// The rules apply again: to all there is, not only to what changes now.
+    fn glass_mended(&self) -> bool {
+        self.was(BREAK_GLASS).is_some() && self.is(BREAK_GLASS).is_none()
+    }
+
+    /// What the object said and says at a place. As it was sent: our types drop what they don't know.
+    fn at(&self, path: &[&str]) -> (Option<&'a Value>, Option<&'a Value>) {
+        let review = self.context.review;
+        let at = |object: Option<&'a Value>| {
+            let value = path.iter().try_fold(object?, |value, key| value.get(key));
+            value.filter(|v| !v.is_null())
+        };
+        (at(review.old), at(review.new))
+    }
+}

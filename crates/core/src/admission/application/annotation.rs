@@ -1,0 +1,57 @@
+//! The annotation that names the Stage: who may set it, and who may take it away.
+//!
+//! It usually arrives through one of Argo CD's own accounts, so who wrote it is unknown here. Joining is therefore the
+//! business of the Stage's side, and leaving takes a permission on the Stage.
+
+use std::collections::BTreeSet;
+
+use wharfinger_api::additions::PLUGIN;
+use wharfinger_api::argocd::{Application, Source, Sources as _};
+use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
+
+use super::Change;
+use crate::admission::{Stop, Verb};
+use crate::check::{Check, Code};
+use crate::claim::{StageName, authorized, ours};
+
+pub(super) fn judge(change: &Change<'_>) -> Result<(), Stop> {
+    let annotation = change.is(AUTHORIZED_STAGE);
+    // Left as it was, it may be older than these rules: whoever repairs something else must not have to repair it first.
+    if change.was(AUTHORIZED_STAGE) != annotation {
+        authorized(annotation.unwrap_or_default()).map_err(|e| {
+            Check::failed(Code::AuthorizedStage, format!("annotation {AUTHORIZED_STAGE}: {e}"))
+                .fix(format!("Set it to <project>:<stage>; to several, separated by commas, only without the plugin {PLUGIN}"))
+        })?;
+    }
+    leaving(change)
+}
+
+/// The Stages that an Application names, whatever else is in its annotation.
+pub(super) fn stages(app: &Application) -> BTreeSet<StageName> {
+    let annotation = app.annotation(AUTHORIZED_STAGE).unwrap_or_default();
+    annotation.split(',').filter_map(|stage| stage.trim().parse().ok()).collect()
+}
+
+fn leaving(change: &Change<'_>) -> Result<(), Stop> {
+    let Some(old) = &change.old else { return Ok(()) };
+    let (was, is) = (stages(old), stages(&change.new));
+    let dropped = dropped(old.spec.sources(), change.new.spec.sources());
+    for stage in was.iter().filter(|stage| dropped || !is.contains(stage)) {
+        // With the Stage gone there is nobody left to ask.
+        if change.context.facts.stage_if_any(stage)?.is_some() {
+            change.context.require(Verb::Promote, stage, &format!("take the Application from Stage {stage}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a source is no longer rendered with the Freight of its Stage, though the annotation may stay.
+fn dropped(was: &[Source], is: &[Source]) -> bool {
+    let place = |source: &Source| [source.repo_url(), source.chart(), source.text("path")].map(str::to_owned);
+    let at = |sources: &[Source], there: &[String; 3], rendered: bool| {
+        sources.iter().filter(|s| (s.plugin() == Some(PLUGIN)) == rendered && place(s) == *there).count()
+    };
+    // As many as before, but what was rendered with Freight now comes from the same place without.
+    let swapped = ours(was).map(place).any(|p| at(is, &p, true) < at(was, &p, true) && at(is, &p, false) > at(was, &p, false));
+    swapped || ours(is).count() < ours(was).count()
+}

@@ -1,0 +1,125 @@
+//! Operations: what Argo CD is asked to deploy now, and the record from which it goes on with what it has begun.
+
+use serde_json::Value;
+use wharfinger_api::argocd::{Operation, Source, Sources as _};
+
+use super::source::{claim, same_but_revision};
+use super::{Change, StageName};
+use crate::admission::facts::status;
+use crate::admission::{Stop, read};
+use crate::check::{Check, Code};
+use crate::claim::{Claim, Claimed, ours};
+
+/// `.operation`: what anybody may ask for.
+pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
+    let (old, new) = change.at(&["operation"]);
+    match &change.new.operation {
+        Some(operation) if old != new || change.glass_mended() => deploys(change, stage, operation),
+        _ => Ok(()),
+    }
+}
+
+/// `status.operationState`: while an operation runs, Argo CD goes on from here and not from `.operation`.
+pub(super) fn judge_state(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
+    let (old, new) = change.at(&["status", "operationState"]);
+    let Some(state) = new.filter(|_| old != new) else { return Ok(()) };
+    if change.context.by_argocd() {
+        return by_argocd(change, stage, state);
+    }
+    let terminates = old.is_some_and(|old| {
+        let mut wanted = old.clone();
+        wanted["phase"] = "Terminating".into();
+        wanted == *state
+    });
+    // As when a backup is put back: nothing goes on from an operation that has ended.
+    let ended = || matches!(state["phase"].as_str(), Some("Succeeded" | "Failed" | "Error"));
+    if terminates || (change.old.is_none() && ended()) {
+        return Ok(());
+    }
+    let text = format!("status.operationState is written by Argo CD's application controller, not by {}", change.context.review.user);
+    let fix = "Ask for an operation in .operation, end one by setting its phase to Terminating, or forget it by setting operationState to null";
+    Err(Check::failed(Code::OperationState, text).fix(fix).into())
+}
+
+/// The account of the application controller writes the record, but also whatever a parent Application has in Git.
+///
+/// A record that it keeps for itself must get through: it writes again until it does, and a worker waits that long.
+fn by_argocd(change: &Change<'_>, stage: &StageName, state: &Value) -> Result<(), Stop> {
+    let recorded = state.get("operation").map(|o| read(o, "in status.operationState")).transpose()?.unwrap_or_default();
+    let old = change.old.as_ref();
+    let known = [
+        old.and_then(|old| old.operation.as_ref()),
+        old.and_then(|old| old.status.operation_state.as_ref()).map(|state| &state.operation),
+        // Judged a moment ago.
+        change.new.operation.as_ref(),
+    ];
+    if known.into_iter().flatten().any(|operation| same_deployment(operation, &recorded)) {
+        return Ok(());
+    }
+    deploys(change, stage, &recorded)
+}
+
+/// Argo CD fills in `retry`, and a retry may look for a newer revision: neither changes whose Freight is deployed.
+fn same_deployment(one: &Operation, other: &Operation) -> bool {
+    let deployed = |o: &Operation| o.sync.as_ref().map(|s| (s.source.clone(), s.sources.clone(), s.manifests.clone()));
+    deployed(one) == deployed(other)
+}
+
+fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Result<(), Stop> {
+    let Some(sync) = &operation.sync else { return Ok(()) };
+    if !sync.manifests.is_empty() {
+        let text = "the operation brings manifests of its own in place of what the Freight renders to";
+        return Err(Check::failed(Code::OperationSource, text).fix("Sync without --local").into());
+    }
+    let (brought, spec) = (sync.sources(), change.new.spec.sources());
+    if brought.is_empty() {
+        return Ok(());
+    }
+    for source in ours(brought) {
+        if let Some(asked) = another(source, spec) {
+            foreign(change, stage, operation, source, &asked)?;
+        }
+    }
+    if brought.len() != spec.len() || !brought.iter().zip(spec).all(|(brought, spec)| same_but_revision(brought, spec)) {
+        let text = "the operation brings sources that are not those of the Application";
+        return Err(Check::failed(Code::OperationSource, text).fix("Leave source and sources out of it: it deploys what the spec says").into());
+    }
+    ours(brought).try_for_each(|source| claim(change, stage, source))
+}
+
+/// The claim of a source that no source of the spec has.
+fn another(source: &Source, spec: &[Source]) -> Option<Claim> {
+    let claimed = Claimed::of(source).ok()?;
+    let known = ours(spec).any(|s| Claimed::of(s).as_ref() == Ok(&claimed));
+    claimed.claim.filter(|_| !known)
+}
+
+/// Somebody goes back in Argo CD's history, or Argo CD itself has not seen yet that the Stage moved on.
+fn foreign(change: &Change<'_>, stage: &StageName, operation: &Operation, source: &Source, asked: &Claim) -> Result<(), Stop> {
+    let facts = change.context.facts;
+    let check = match claim(change, stage, source) {
+        Err(Stop::Deny(check)) if check.code == Code::ClaimOutdated => check,
+        // Either it can't be had at all, or what is wrong is that the spec says otherwise.
+        otherwise => return otherwise,
+    };
+    let found = facts.stage_if_any(stage)?.map(status);
+    let holds = found.and_then(|s| s.assignment.as_ref()).map(|a| Claim::of(a).to_string()).unwrap_or_default();
+    let who = match &*operation.initiated_by.username {
+        "" => "Argo CD",
+        name => name,
+    };
+    let text = format!("the operation that {who} asks for deploys the assignment {asked}, but Stage {stage} holds {holds}");
+    let check = Check::failed(check.code, text);
+    let remembered = found.is_some_and(|s| s.freight_history.iter().any(|c| c.id == asked.collection));
+    Err(if operation.initiated_by.automated {
+        check.fix("Argo CD looks again by itself")
+    } else if remembered {
+        check.fix(format!(
+            "To go back, run: wharf rollback --project {} --stage {} --to {}",
+            stage.project, stage.stage, asked.collection
+        ))
+    } else {
+        check.fix("It is no longer in the Stage's history. What an Application deploys changes by a promotion of its Stage: wharf promote")
+    }
+    .into())
+}

@@ -1,0 +1,94 @@
+//! The sources of an Application, and the claims they carry.
+
+use serde_json::{Map, Value};
+use wharfinger_api::additions::PLUGIN;
+use wharfinger_api::argocd::{Source, Sources as _};
+use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
+
+use super::Change;
+use crate::admission::Stop;
+use crate::admission::facts::ask_stage;
+use crate::assignment::{Answer, Asker, Question, judge as may_have};
+use crate::check::{Check, Code};
+use crate::claim::{Claimed, StageName, ours};
+
+pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
+    if change.new.spec.other.get("sourceHydrator").is_some_and(|h| !h.is_null()) {
+        let text = "Argo CD deploys what spec.sourceHydrator says in place of the sources that are rendered with Freight";
+        return Err(Check::failed(Code::Leaving, text).fix("Remove spec.sourceHydrator").into());
+    }
+    let old = change.old.as_ref().map_or(&[][..], |old| old.spec.sources());
+    let again = change.glass_mended() || change.was(AUTHORIZED_STAGE) != change.is(AUTHORIZED_STAGE);
+    for source in ours(change.new.spec.sources()) {
+        // Not judged again: the Stage may have moved on, and this write may be about something else.
+        if again || !old.iter().any(|old| same(old, source)) {
+            claim(change, stage, source)?;
+        }
+    }
+    Ok(())
+}
+
+/// A path to our socket is as good as its name to Argo CD, and would go unseen by all of us.
+pub(super) fn judge_names(change: &Change<'_>) -> Result<(), Stop> {
+    let odd = change.new.spec.sources().iter().filter_map(Source::plugin).find(|name| name.contains('/'));
+    let Some(name) = odd else { return Ok(()) };
+    let name: String = name.chars().take(80).collect();
+    let text = format!("{name:?} is not the name of a plugin");
+    Err(Check::failed(Code::Leaving, text).fix(format!("Call it {PLUGIN}, if that is meant")).into())
+}
+
+/// Whether a source may have the claim it carries.
+pub(super) fn claim(change: &Change<'_>, stage: &StageName, source: &Source) -> Result<(), Stop> {
+    let claimed = &Claimed::of(source);
+    let seen = change.context.facts.seen(stage)?;
+    match may_have(&Question { stage, claimed, seen, asker: Asker::Admit }) {
+        Answer::Yes(_) => Ok(()),
+        Answer::Look(_) => Err(ask_stage(stage, true)),
+        // There was nothing to claim. It can't be rendered until there is.
+        Answer::No(check) if claims_nothing(claimed) && matches!(check.code, Code::Unassigned | Code::StageMissing) => Ok(()),
+        Answer::No(check) => Err(check.into()),
+    }
+}
+
+fn claims_nothing<E>(claimed: &Result<Claimed, E>) -> bool {
+    claimed.as_ref().is_ok_and(|c| c.claim.is_none())
+}
+
+/// Whether two sources are the same to Argo CD, which leaves out what is empty whenever it writes one.
+pub(super) fn same(one: &Source, other: &Source) -> bool {
+    one == other || lean(&one.0) == lean(&other.0)
+}
+
+/// Whether two sources are the same but for their revision.
+pub(super) fn same_but_revision(one: &Source, other: &Source) -> bool {
+    let without = |source: &Source| {
+        let mut map = lean(&source.0);
+        map.shift_remove("targetRevision");
+        map
+    };
+    without(one) == without(other)
+}
+
+fn lean(map: &Map<String, Value>) -> Map<String, Value> {
+    map.iter().map(|(key, value)| (key.clone(), lean_value(value))).filter(|(_, value)| !empty(value)).collect()
+}
+
+fn lean_value(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(lean(map)),
+        // Its length counts, so its elements stay.
+        Value::Array(list) => list.iter().map(lean_value).collect(),
+        other => other.clone(),
+    }
+}
+
+fn empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(true) => false,
+    }
+}

@@ -1,0 +1,146 @@
+//! What has been found out for a review so far.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use wharfinger_api::v1alpha1::{Freight, Stage, StageStatus};
+
+use super::Stop;
+use crate::assignment::Seen;
+use crate::claim::StageName;
+
+/// What has to be known before a review is judged.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// A Stage; read from the API server itself where `live` says so, else from a cache.
+    Stage { name: StageName, live: bool },
+    /// Whether the writer may do something with a Stage. An empty name of a Stage means all of the Project's.
+    May { verb: Verb, stage: StageName },
+    /// The Applications that name something.
+    ApplicationsNaming(Named),
+    /// A piece of Freight, read from the API server itself.
+    Freight { project: String, name: String },
+}
+
+/// What Applications name in their annotation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Named {
+    Stage(StageName),
+    /// Any Stage of a Project.
+    Project(String),
+}
+
+/// What may be done with a Stage, beyond the verbs of Kubernetes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// Change what it holds, let Freight in, let an Application go.
+    Promote,
+    /// Lift the rules.
+    Bypass,
+}
+
+/// The answer to a question.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    Stage { name: StageName, live: bool, stage: Option<Arc<Stage>> },
+    May { verb: Verb, stage: StageName, allowed: bool },
+    /// As `<namespace>/<name>`, in order.
+    ApplicationsNaming(Named, Vec<String>),
+    Freight { project: String, name: String, freight: Option<Box<Freight>> },
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    stages: BTreeMap<StageName, (Option<Arc<Stage>>, bool)>,
+    may: BTreeMap<(Verb, StageName), bool>,
+    naming: BTreeMap<Named, Vec<String>>,
+    freights: BTreeMap<(String, String), Option<Box<Freight>>>,
+}
+
+/// A Stage without a status holds nothing, which is not the same as no Stage.
+static NOTHING: LazyLock<StageStatus> = LazyLock::new(StageStatus::default);
+
+impl Facts {
+    pub fn add(&mut self, fact: Fact) {
+        match fact {
+            Fact::Stage { name, live, stage } => {
+                self.stages.insert(name, (stage, live));
+            }
+            Fact::May { verb, stage, allowed } => {
+                self.may.insert((verb, stage), allowed);
+            }
+            Fact::ApplicationsNaming(named, applications) => {
+                self.naming.insert(named, applications);
+            }
+            Fact::Freight { project, name, freight } => {
+                self.freights.insert((project, name), freight);
+            }
+        }
+    }
+
+    /// A Stage as last seen, and whether that was live.
+    pub(super) fn stage(&self, name: &StageName) -> Result<(Option<&Stage>, bool), Stop> {
+        let seen = self.stages.get(name).map(|(stage, live)| (stage.as_deref(), *live));
+        seen.ok_or_else(|| ask_stage(name, false))
+    }
+
+    /// A Stage of which a cache is not to be believed.
+    pub(super) fn stage_live(&self, name: &StageName) -> Result<Option<&Stage>, Stop> {
+        match self.stages.get(name) {
+            Some((stage, true)) => Ok(stage.as_deref()),
+            _ => Err(ask_stage(name, true)),
+        }
+    }
+
+    /// A Stage that exists, from a cache if need be. That there is none is believed only when read live.
+    pub(super) fn stage_if_any(&self, name: &StageName) -> Result<Option<&Stage>, Stop> {
+        match self.stage(name)? {
+            (Some(stage), _) => Ok(Some(stage)),
+            (None, _) => self.stage_live(name),
+        }
+    }
+
+    pub(super) fn seen(&self, name: &StageName) -> Result<Seen<'_>, Stop> {
+        let (stage, live) = self.stage(name)?;
+        Ok(Seen { status: stage.map(status), live })
+    }
+
+    pub(super) fn may(&self, verb: Verb, stage: &StageName) -> Result<bool, Stop> {
+        let known = self.may.get(&(verb, stage.clone())).copied();
+        known.ok_or_else(|| Stop::Ask(Question::May { verb, stage: stage.clone() }))
+    }
+
+    pub(super) fn applications_naming(&self, named: &Named) -> Result<&[String], Stop> {
+        let known = self.naming.get(named).map(Vec::as_slice);
+        known.ok_or_else(|| Stop::Ask(Question::ApplicationsNaming(named.clone())))
+    }
+
+    pub(super) fn freight(&self, project: &str, name: &str) -> Result<Option<&Freight>, Stop> {
+        let known = self.freights.get(&(project.to_owned(), name.to_owned())).map(Option::as_deref);
+        known.ok_or_else(|| Stop::Ask(Question::Freight { project: project.to_owned(), name: name.to_owned() }))
+    }
+}
+
+pub(super) fn status(stage: &Stage) -> &StageStatus {
+    stage.status.as_ref().unwrap_or_else(|| &NOTHING)
+}
+
+pub(super) fn ask_stage(name: &StageName, live: bool) -> Stop {
+    Stop::Ask(Question::Stage { name: name.clone(), live })
+}
+
+impl Verb {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,222 @@
+//! Tables of writes. The world answers as the webhook would: from a cache that may be behind, or live.
+
+mod application;
+mod inject;
+mod kargo;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::json;
+use wharfinger_api::additions::{ENV_FREIGHT, ENV_STAGE, PLUGIN};
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, Stage};
+
+use super::*;
+
+const CONTROLLER: &str = "system:serviceaccount:wharfinger:wharfinger-controller";
+const ARGOCD: &str = "system:serviceaccount:argocd:argocd-application-controller";
+const NOW: &str = "01KAJ6V5B2M8Q3W7X9YTZ4RGHD";
+
+/// The collections that Stage shop:prod held: the last is the one it holds.
+const HELD: [&str; 3] = [
+    "1111111111111111111111111111111111111111",
+    "2222222222222222222222222222222222222222",
+    "3333333333333333333333333333333333333333",
+];
+
+struct World {
+    cached: BTreeMap<&'static str, Stage>,
+    live: BTreeMap<&'static str, Stage>,
+    /// user, verb, Stage
+    may: Vec<(&'static str, Verb, &'static str)>,
+    naming: Vec<String>,
+    freight: Vec<Freight>,
+    asked: RefCell<Vec<Question>>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let prod = stage("prod", 3);
+        let stages = BTreeMap::from([("shop:prod", prod), ("shop:dev", stage("dev", 0))]);
+        Self { cached: stages.clone(), live: stages, may: vec![], naming: vec![], freight: vec![], asked: RefCell::default() }
+    }
+}
+
+impl World {
+    fn may(mut self, user: &'static str, verb: Verb, stage: &'static str) -> Self {
+        self.may.push((user, verb, stage));
+        self
+    }
+
+    fn validate(&self, review: &Review<'_>) -> Verdict {
+        self.judge(review, |review, who, facts| validate(review, who, facts))
+    }
+
+    fn mutate(&self, review: &Review<'_>) -> Verdict {
+        self.judge(review, |review, who, facts| mutate(review, who, facts, NOW))
+    }
+
+    fn judge(&self, review: &Review<'_>, door: impl Fn(&Review<'_>, &Identities, &Facts) -> Verdict) -> Verdict {
+        let who = Identities { controller: CONTROLLER.into(), argocd: vec![ARGOCD.into()] };
+        let mut facts = Facts::default();
+        for _ in 0..20 {
+            match door(review, &who, &facts) {
+                Verdict::Ask(question) => {
+                    assert!(!self.asked.borrow().contains(&question), "asked twice: {question:?}");
+                    self.asked.borrow_mut().push(question.clone());
+                    facts.add(self.find(question, review.user));
+                }
+                verdict => {
+                    self.asked.borrow_mut().clear();
+                    return verdict;
+                }
+            }
+        }
+        panic!("it never ends: {:?}", self.asked);
+    }
+
+    fn find(&self, question: Question, user: &str) -> Fact {
+        match question {
+            Question::Stage { name, live } => {
+                let stages = if live { &self.live } else { &self.cached };
+                let stage = stages.get(name.to_string().as_str()).cloned().map(Arc::new);
+                Fact::Stage { name, live, stage }
+            }
+            Question::May { verb, stage } => {
+                let allowed = self.may.iter().any(|(u, v, s)| *u == user && *v == verb && *s == stage.to_string());
+                Fact::May { verb, stage, allowed }
+            }
+            Question::ApplicationsNaming(named) => Fact::ApplicationsNaming(named, self.naming.clone()),
+            Question::Freight { project, name } => {
+                let freight = self.freight.iter().find(|f| f.metadata.name.as_deref() == Some(&name)).cloned().map(Box::new);
+                Fact::Freight { project, name, freight }
+            }
+        }
+    }
+}
+
+/// A Stage that was assigned Freight so many times.
+fn stage(name: &str, generation: usize) -> Stage {
+    let history: Vec<_> = HELD[..generation].iter().rev().map(|id| json!({ "id": id })).collect();
+    let mut status = json!({ "freightHistory": history });
+    if generation > 0 {
+        status["assignment"] = json!({
+            "generation": generation,
+            "collection": HELD[generation - 1],
+            "assignedAt": "2026-11-21T10:00:00Z",
+        });
+    }
+    object(json!({
+        "apiVersion": "kargo.akuity.io/v1alpha1",
+        "kind": "Stage",
+        "metadata": { "name": name, "namespace": "shop", "uid": "8e0a" },
+        "spec": { "requestedFreight": [{ "origin": { "kind": "Warehouse", "name": "main" }, "sources": { "direct": true } }] },
+        "status": status,
+    }))
+}
+
+fn object<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).unwrap()
+}
+
+/// `<generation>-<collection>`, as the Stage made it.
+fn claim(generation: usize) -> String {
+    format!("{generation}-{}", HELD[(generation - 1) % 3])
+}
+
+/// A source of ours with a claim of shop:prod.
+fn source(claim: &str) -> Value {
+    json!({
+        "repoURL": "https://git/shop.git",
+        "path": "deploy",
+        "targetRevision": "main",
+        "plugin": { "name": PLUGIN, "env": [
+            { "name": ENV_STAGE, "value": "shop:prod" },
+            { "name": ENV_FREIGHT, "value": claim },
+        ] },
+    })
+}
+
+fn unclaimed() -> Value {
+    with(source(""), json!({ "plugin": { "env": null } }))
+}
+
+fn native() -> Value {
+    json!({ "repoURL": "https://git/shop.git", "path": "native", "targetRevision": "main" })
+}
+
+/// An Application of shop:prod with one source.
+fn app(source: Value) -> Value {
+    json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": { "name": "shop", "namespace": "argocd", "annotations": { AUTHORIZED_STAGE: "shop:prod" } },
+        "spec": { "project": "default", "source": source },
+    })
+}
+
+/// A merge patch, applied.
+fn with(mut object: Value, patch: Value) -> Value {
+    fn merge(into: &mut Value, patch: Value) {
+        let Value::Object(patch) = patch else {
+            *into = patch;
+            return;
+        };
+        if !into.is_object() {
+            *into = json!({});
+        }
+        for (key, value) in patch {
+            match value {
+                Value::Null => drop(into.as_object_mut().unwrap().shift_remove(&key)),
+                value => merge(&mut into[&key], value),
+            }
+        }
+    }
+    merge(&mut object, patch);
+    object
+}
+
+/// Somebody writes; without an object before they create, without one after they delete.
+fn review<'a>(kind: Kind, user: &'a str, old: Option<&'a Value>, new: Option<&'a Value>) -> Review<'a> {
+    let operation = match (old, new) {
+        (None, _) => Operation::Create,
+        (Some(_), Some(_)) => Operation::Update,
+        (Some(_), None) => Operation::Delete,
+    };
+    Review { kind, operation, user, old, new, dry_run: false }
+}
+
+#[track_caller]
+fn allowed(verdict: Verdict, row: &str) -> Allowed {
+    match verdict {
+        Verdict::Allow(allowed) => allowed,
+        other => panic!("{row}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn denied(verdict: Verdict, row: &str) -> Check {
+    match verdict {
+        Verdict::Deny(check) => check,
+        other => panic!("{row}: {other:?}"),
+    }
+}
+
+/// One row of a table: allowed, or denied for a reason.
+#[track_caller]
+fn expect(verdict: Verdict, expected: Result<(), Code>, row: &str) {
+    match expected {
+        Ok(()) => drop(allowed(verdict, row)),
+        Err(code) => assert_eq!(denied(verdict, row).code, code, "{row}"),
+    }
+}
+
+#[test]
+fn every_kind_has_one_place() {
+    for (kind, group, resource, subresource) in Kind::ALL {
+        assert_eq!(Kind::of(group, resource, subresource), Some(kind));
+    }
+    assert_eq!(Kind::of("argoproj.io", "applicationsets", ""), None);
+    assert_eq!(Kind::of("argoproj.io", "applications", "status"), None);
+}

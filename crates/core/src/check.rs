@@ -1,0 +1,148 @@
+//! One coded reason why something is or is not allowed.
+//!
+//! It is made here and shown the same everywhere: in the UI, by the CLI, in a denial of the webhook, in a refusal of the
+//! sidecar, in an event and in a status.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    pub code: Code,
+    pub state: State,
+    /// What is the matter, for a person. Stable: it becomes part of statuses, so it names no time and no attempt.
+    pub text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fix: String,
+}
+
+/// What a check is about. The words are part of the product: scripts and people match on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// The Application names no Stage, or more than one.
+    AuthorizedStage,
+    /// A source carries no claim.
+    ClaimMissing,
+    /// A claim that can't be read.
+    ClaimMalformed,
+    /// A claim for another Stage than the Application names.
+    ClaimStage,
+    /// A claim that the Stage no longer holds.
+    ClaimOutdated,
+    /// A claim that the Stage does not hold yet, or has never held.
+    ClaimUnknown,
+    /// The Stage holds nothing yet.
+    Unassigned,
+    /// The Stage does not exist.
+    StageMissing,
+    /// An operation brings sources, manifests or resources of its own.
+    OperationSource,
+    /// The status of an operation was written by somebody other than its controller.
+    OperationState,
+    /// The Application leaves its Stage.
+    Leaving,
+    /// The claim rules are lifted for this Application.
+    BreakGlass,
+    /// Applications still name the object.
+    InUse,
+    /// The caller lacks a permission.
+    Permission,
+    /// The field may be written by the controllers alone.
+    StatusGuard,
+    /// An operation has to end first.
+    OperationRunning,
+    /// An operation ended without success.
+    OperationFailed,
+    /// An operation was asked for and has not begun.
+    OperationPending,
+    /// The Application has not been compared with what it should be.
+    Comparing,
+    /// The Application could not be rendered.
+    RenderFailed,
+    /// Argo CD has never looked at the Application.
+    NotReconciled,
+    /// No Application names the Stage.
+    NoApplications,
+    /// The Application is not what Git and Freight say, though it was synced.
+    OutOfSync,
+    /// The Application's revision follows a branch.
+    UnpinnedGit,
+    /// The Freight asks for another revision than the one that is rendered.
+    WrongRevision,
+    /// It took too long.
+    Timeout,
+    /// A newer Promotion took over.
+    Superseded,
+    /// The Freight does not exist, or the Stage does not ask for Freight of its origin.
+    Freight,
+    /// A step that this version can't carry out.
+    Step,
+    /// The Kubernetes API can't be reached.
+    Unavailable,
+    /// All is as it should be.
+    Converged,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// It holds.
+    Passed,
+    /// It does not hold yet, and nobody needs to do anything.
+    Waiting,
+    /// It does not hold, and somebody should look; nothing is stopped by it.
+    Warning,
+    /// It does not hold, and that decides.
+    Failed,
+}
+
+impl Check {
+    pub fn new(code: Code, state: State, text: impl Into<String>) -> Self {
+        Self { code, state, text: text.into(), since: None, until: None, fix: String::new() }
+    }
+
+    pub fn failed(code: Code, text: impl Into<String>) -> Self {
+        Self::new(code, State::Failed, text)
+    }
+
+    pub fn waiting(code: Code, text: impl Into<String>) -> Self {
+        Self::new(code, State::Waiting, text)
+    }
+
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+
+    #[must_use]
+    pub fn until(mut self, until: Timestamp) -> Self {
+        self.until = Some(until);
+        self
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// One line: `wharfinger: <text>. <fix> [<code>]`.
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.text)?;
+        if !self.fix.is_empty() {
+            write!(f, ". {}", self.fix)?;
+        }
+        write!(f, " [{}]", self.code)
+    }
+}

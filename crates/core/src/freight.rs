@@ -1,0 +1,11 @@
+//! The names that identify Freight: of one, and of what a Stage holds.
+//!
+//! Both are Kargo's, byte for byte, so that objects keep their names when Wharfinger takes over.
+//! `tests/vectors` holds what Kargo's own code answers.
+
+mod collection;
+mod digest;
+mod name;
+
+pub use collection::{collection_id, push};
+pub use name::{name, preimage};

@@ -1,0 +1,16 @@
+//! Every decision Wharfinger makes, as arithmetic: from what was seen, and `now`, to what is to be done.
+//!
+//! Nothing here can wait, fail or differ tomorrow: no I/O, no clock, no async, no environment, no hash order. The webhook,
+//! the sidecar and the controller ask the same functions, so there is one judgement and never two.
+
+pub mod admission;
+pub mod assignment;
+pub mod check;
+pub mod claim;
+pub mod converge;
+pub mod duration;
+pub mod freight;
+pub mod promotion;
+pub mod recover;
+pub mod stage;
+pub mod url;

@@ -1,0 +1,118 @@
+//! A set of files, in memory.
+//!
+//! Names are relative to a root that nothing leaves: every name is made of plain components, and links are resolved
+//! while the set is put together. Whoever writes a set to a disk need not look at names again.
+
+mod disk;
+mod link;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use link::Tree;
+
+/// Files by their name below the root, with `/` between components.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    files: BTreeMap<String, Arc<[u8]>>,
+    /// Directories that are links. Argo CD reads what lies behind them, but does not walk into them.
+    linked: BTreeSet<String>,
+}
+
+/// How much a set may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub files: usize,
+    /// Of all files together.
+    pub bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { files: 100_000, bytes: 512 << 20 }
+    }
+}
+
+/// Why a set of files was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("{0:?} is not the name of a file below the root")]
+    Name(String),
+    #[error("the link {name:?} leaves the root: it leads to {target:?}")]
+    Escape { name: String, target: String },
+    #[error("the link {0:?} leads through too many links")]
+    Loop(String),
+    #[error("{0:?} is neither a file, a directory nor a link")]
+    Special(String),
+    #[error("there are more than {0} files")]
+    TooMany(usize),
+    #[error("the files have more than {0} bytes together")]
+    TooLarge(u64),
+    #[error("can't read {0}")]
+    Unreadable(String),
+}
+
+impl Files {
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.files.get(name).map(AsRef::as_ref)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// All files, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.files.iter().map(|(name, content)| (name.as_str(), content.as_ref()))
+    }
+
+    /// The files below `folder`, each with its name from there. The root is the empty name.
+    pub fn below<'f>(
+        &'f self,
+        folder: &str,
+    ) -> impl Iterator<Item = (&'f str, &'f [u8])> + use<'f> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let after = prefix.clone();
+        self.files
+            .range(prefix..)
+            .map_while(move |(name, content)| Some((name.strip_prefix(&after)?, content.as_ref())))
+    }
+
+    pub fn has_folder(&self, folder: &str) -> bool {
+        self.below(folder).next().is_some()
+    }
+
+    /// Whether a file is reached through a directory that is a link.
+    pub(crate) fn is_linked(&self, name: &str) -> bool {
+        !self.linked.is_empty()
+            && name.match_indices('/').any(|(end, _)| self.linked.contains(&name[..end]))
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Files {
+    /// For tests and examples; names have to be plain.
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(files: I) -> Self {
+        let files = files.into_iter().map(|(name, text)| (name.to_owned(), text.as_bytes().into()));
+        Self { files: files.collect(), linked: BTreeSet::new() }
+    }
+}
+
+/// Follows `path` from the folder `from`; nothing where it leaves the root. It looks at names only, not at files.
+pub fn join(from: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = from.split('/').filter(|p| !p.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// The folder that a file or a folder lies in.
+pub(crate) fn parent(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(parent, _)| parent)
+}

@@ -1,0 +1,309 @@
+//! How a set of files is put together, links included.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::{Files, Limits, Refused, parent};
+
+/// As many as Linux follows.
+const HOPS: usize = 40;
+
+/// Files and links that become [`Files`].
+pub struct Tree {
+    nodes: BTreeMap<String, Node>,
+    limits: Limits,
+    bytes: u64,
+}
+
+enum Node {
+    File(Arc<[u8]>),
+    /// Followed from the folder `from`.
+    Link {
+        from: String,
+        target: String,
+    },
+}
+
+/// Where a name leads to, once all links on the way are followed.
+enum End<'t> {
+    File(&'t Arc<[u8]>),
+    Folder(String),
+    Nowhere,
+}
+
+impl Tree {
+    pub fn new(limits: Limits) -> Self {
+        Self { nodes: BTreeMap::new(), limits, bytes: 0 }
+    }
+
+    /// How many more bytes there may be.
+    pub fn room(&self) -> u64 {
+        self.limits.bytes - self.bytes
+    }
+
+    /// Adds a file, in the place of any that had the name before.
+    pub fn file(&mut self, name: &[u8], content: Vec<u8>) -> Result<(), Refused> {
+        let name = plain(name)?;
+        if content.len() as u64 > self.room() {
+            return Err(Refused::TooLarge(self.limits.bytes));
+        }
+        self.bytes += content.len() as u64;
+        self.add(name, Node::File(content.into()))
+    }
+
+    /// Adds a symbolic link: followed from where it lies.
+    pub fn link(&mut self, name: &[u8], target: &[u8]) -> Result<(), Refused> {
+        let name = plain(name)?;
+        let from = parent(&name).to_owned();
+        self.follow(name, from, target)
+    }
+
+    /// Adds a hard link of an archive: a second name for another file, told from the root.
+    pub fn hard_link(&mut self, name: &[u8], target: &[u8]) -> Result<(), Refused> {
+        self.follow(plain(name)?, String::new(), target)
+    }
+
+    fn follow(&mut self, name: String, from: String, target: &[u8]) -> Result<(), Refused> {
+        match std::str::from_utf8(target) {
+            Ok(text) if !text.is_empty() && !text.starts_with('/') => {
+                self.add(name, Node::Link { from, target: text.to_owned() })
+            }
+            _ => Err(Refused::Escape { name, target: String::from_utf8_lossy(target).into() }),
+        }
+    }
+
+    fn add(&mut self, name: String, node: Node) -> Result<(), Refused> {
+        self.nodes.insert(name, node);
+        if self.nodes.len() > self.limits.files {
+            Err(Refused::TooMany(self.limits.files))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Resolves the links. A link out of the root is refused, whether anybody needs it or not; one that leads nowhere is
+    /// left out, as is one to a folder that it lies in.
+    pub fn finish(self) -> Result<Files, Refused> {
+        let mut files = Files::default();
+        let mut folders = VecDeque::new();
+        for (name, node) in &self.nodes {
+            match node {
+                Node::File(content) => self.put(&mut files, name.clone(), content)?,
+                Node::Link { .. } => match self.end(name)? {
+                    End::File(content) => self.put(&mut files, name.clone(), content)?,
+                    End::Folder(folder) => folders.push_back((name.clone(), folder, 1)),
+                    End::Nowhere => {}
+                },
+            }
+        }
+        while let Some((name, folder, depth)) = folders.pop_front() {
+            if depth > HOPS {
+                return Err(Refused::Loop(name));
+            }
+            self.expand(&mut files, &mut folders, &name, &folder, depth)?;
+        }
+        Ok(files)
+    }
+
+    /// What lies in `folder`, a second time as `name`.
+    fn expand(
+        &self,
+        files: &mut Files,
+        folders: &mut VecDeque<(String, String, usize)>,
+        name: &str,
+        folder: &str,
+        depth: usize,
+    ) -> Result<(), Refused> {
+        let within = |outer: &str, inner: &str| {
+            outer.is_empty() || inner == outer || inner.starts_with(&format!("{outer}/"))
+        };
+        if within(folder, name) {
+            return Ok(());
+        }
+        files.linked.insert(name.to_owned());
+        let prefix = format!("{folder}/");
+        let nodes =
+            self.nodes.range(prefix.clone()..).take_while(|(at, _)| at.starts_with(&prefix));
+        for (at, _) in nodes {
+            let name = format!("{name}/{}", &at[prefix.len()..]);
+            match self.end(at)? {
+                End::File(content) => self.put(files, name, content)?,
+                End::Folder(next) if within(&next, at) => {}
+                End::Folder(next) => folders.push_back((name, next, depth + 1)),
+                End::Nowhere => {}
+            }
+            // Each takes memory and time, though none of them is a file.
+            if folders.len() > self.limits.files {
+                return Err(Refused::TooMany(self.limits.files));
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, files: &mut Files, name: String, content: &Arc<[u8]>) -> Result<(), Refused> {
+        files.files.insert(name, Arc::clone(content));
+        if files.files.len() > self.limits.files {
+            Err(Refused::TooMany(self.limits.files))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Follows a name as a kernel does: component by component, links as they are met.
+    fn end(&self, name: &str) -> Result<End<'_>, Refused> {
+        let mut ahead: VecDeque<&str> = name.split('/').collect();
+        let mut at: Vec<&str> = Vec::new();
+        let mut hops = 0;
+        let mut shown = None;
+        while let Some(part) = ahead.pop_front() {
+            match part {
+                "" | "." => continue,
+                ".." => {
+                    if at.pop().is_none() {
+                        return Err(Refused::Escape {
+                            name: name.into(),
+                            target: shown.unwrap_or(name).into(),
+                        });
+                    }
+                    continue;
+                }
+                part => at.push(part),
+            }
+            let here = at.join("/");
+            if let Some(Node::Link { from, target }) = self.nodes.get(&here) {
+                hops += 1;
+                if hops > HOPS {
+                    return Err(Refused::Loop(name.into()));
+                }
+                shown = shown.or(Some(target));
+                at = from.split('/').filter(|p| !p.is_empty()).collect();
+                for part in target.split('/').rev() {
+                    ahead.push_front(part);
+                }
+            }
+        }
+        let at = at.join("/");
+        Ok(match self.nodes.get(&at) {
+            Some(Node::File(content)) => End::File(content),
+            _ => {
+                let prefix = format!("{at}/");
+                let inside = at.is_empty()
+                    || self
+                        .nodes
+                        .range(prefix.clone()..)
+                        .next()
+                        .is_some_and(|(n, _)| n.starts_with(&prefix));
+                if inside { End::Folder(at) } else { End::Nowhere }
+            }
+        })
+    }
+}
+
+/// A name of plain components, or none: not absolute, nothing that climbs, nothing a kernel would not take.
+fn plain(name: &[u8]) -> Result<String, Refused> {
+    let refused = || Refused::Name(String::from_utf8_lossy(name).chars().take(200).collect());
+    let text = std::str::from_utf8(name).map_err(|_| refused())?;
+    if text.starts_with('/') || text.contains('\0') || text.len() > 4096 {
+        return Err(refused());
+    }
+    let parts: Vec<_> = text.split('/').filter(|p| !matches!(*p, "" | ".")).collect();
+    if parts.is_empty() || parts.iter().any(|p| *p == ".." || p.len() > 255) {
+        return Err(refused());
+    }
+    Ok(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `name` is a file; `name -> target` is a link.
+    fn tree(nodes: &[&str]) -> Result<Vec<String>, Refused> {
+        let mut tree = Tree::new(Limits { files: 50, bytes: 1000 });
+        for node in nodes {
+            match node.split_once(" -> ") {
+                Some((name, target)) => tree.link(name.as_bytes(), target.as_bytes())?,
+                None => tree.file(node.as_bytes(), node.as_bytes().to_vec())?,
+            }
+        }
+        let shown = |(name, content): (&str, &[u8])| {
+            let content = String::from_utf8(content.to_vec()).unwrap();
+            if content == name { content } else { format!("{name} = {content}") }
+        };
+        Ok(tree.finish()?.iter().map(shown).collect())
+    }
+
+    #[test]
+    fn links_inside_are_what_they_lead_to() {
+        let check = |nodes: &[&str], expected: &[&str]| {
+            assert_eq!(tree(nodes).unwrap(), expected, "{nodes:?}")
+        };
+        check(&["a", "b -> a"], &["a", "b = a"]);
+        check(&["d/a", "d/b -> ./a", "c -> d/b"], &["c = d/a", "d/a", "d/b = d/a"]);
+        check(&["d/a", "e/b -> ../d/a"], &["d/a", "e/b = d/a"]);
+        check(&["d/a", "l -> d"], &["d/a", "l/a = d/a"]);
+        check(&["d/a", "l -> d", "m -> l/a"], &["d/a", "l/a = d/a", "m = d/a"]);
+        // What lies above the target of a link, not above the link.
+        check(
+            &["x/d/a", "x/b", "l -> x/d", "m -> l/../b"],
+            &["l/a = x/d/a", "m = x/b", "x/b", "x/d/a"],
+        );
+        check(
+            &["d/a", "d/e -> ../f", "f/b", "l -> d"],
+            &["d/a", "d/e/b = f/b", "f/b", "l/a = d/a", "l/e/b = f/b"],
+        );
+        check(&["a", "gone -> nothing"], &["a"]);
+        check(&["d/a", "d/self -> .", "d/up -> .."], &["d/a"]);
+        check(&["./a", "b//./c"], &["a = ./a", "b/c = b//./c"]);
+    }
+
+    #[test]
+    fn what_leaves_the_root_is_refused_by_name() {
+        let escape =
+            |name: &str, target: &str| Refused::Escape { name: name.into(), target: target.into() };
+        assert_eq!(tree(&["l -> ../x"]), Err(escape("l", "../x")));
+        assert_eq!(tree(&["d/l -> ../../x"]), Err(escape("d/l", "../../x")));
+        assert_eq!(tree(&["l -> /etc/passwd"]), Err(escape("l", "/etc/passwd")));
+        assert_eq!(tree(&["d/a", "l -> d", "m -> l/../../x"]), Err(escape("m", "l/../../x")));
+        assert_eq!(tree(&["d/a", "out -> ../x", "l -> d/../out"]), Err(escape("l", "d/../out")));
+        for bad in ["../a", "/a", "a/../b", "", ".", "a\0b", &"n".repeat(256)] {
+            assert!(matches!(tree(&[bad]), Err(Refused::Name(_))), "{bad:?}");
+        }
+        let mut hard = Tree::new(Limits::default());
+        hard.hard_link(b"d/l", b"../x").unwrap();
+        assert_eq!(hard.finish(), Err(escape("d/l", "../x")));
+    }
+
+    #[test]
+    fn circles_and_floods_end() {
+        assert_eq!(tree(&["a -> b", "b -> a"]), Err(Refused::Loop("a".into())));
+        let bomb: Vec<String> = (0..9)
+            .flat_map(|n| ["x", "y"].map(|l| format!("d{n}/{l} -> ../d{}", n + 1)))
+            .chain(["d9/a".into()])
+            .collect();
+        let bomb: Vec<&str> = bomb.iter().map(String::as_str).collect();
+        assert_eq!(tree(&bomb), Err(Refused::TooMany(50)));
+        // Two folders, each with a link to the other.
+        assert_eq!(
+            tree(&["a/f", "a/b -> ../b", "b/f", "b/a -> ../a"]).unwrap(),
+            ["a/b/f = b/f", "a/f", "b/a/f = a/f", "b/f"]
+        );
+        let many: Vec<String> = (0..51).map(|n| n.to_string()).collect();
+        assert_eq!(
+            tree(&many.iter().map(String::as_str).collect::<Vec<_>>()),
+            Err(Refused::TooMany(50))
+        );
+        assert_eq!(
+            tree(&[&"l".repeat(250), &"m".repeat(250), &"n".repeat(250), &"o".repeat(250), "p"]),
+            Err(Refused::TooLarge(1000))
+        );
+    }
+
+    #[test]
+    fn a_hard_link_is_told_from_the_root() {
+        let mut tree = Tree::new(Limits::default());
+        tree.file(b"d/a", b"1".to_vec()).unwrap();
+        tree.hard_link(b"d/b", b"d/a").unwrap();
+        assert_eq!(tree.finish().unwrap().get("d/b"), Some(b"1".as_slice()));
+    }
+}

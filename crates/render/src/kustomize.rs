@@ -1,0 +1,211 @@
+//! A Kustomize folder.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use crate::blocking::blocking;
+use crate::files::{self, Files};
+use crate::source::{KUSTOMIZATIONS, UPLOADED};
+use crate::tools::{Program, Work};
+use crate::{RenderError, documents};
+
+/// The objects that `kustomize build` makes of `folder`.
+///
+/// All files are written down: bases lie beside a folder, or anywhere else.
+pub(crate) async fn objects(
+    program: &Program,
+    files: Arc<Files>,
+    folder: &str,
+    deadline: Instant,
+) -> Result<Vec<Value>, RenderError> {
+    let checked = {
+        let (files, folder) = (Arc::clone(&files), folder.to_owned());
+        blocking(move || check(&files, &folder))
+    };
+    checked.await??;
+    let all = files.iter().map(|(name, _)| name.to_owned()).collect();
+    let work = Work::of(files, all).await?;
+    let text = program.run(&work, folder, &["build".into(), ".".into()], deadline).await?;
+    blocking(move || documents::objects("the output of kustomize", &text)).await?
+}
+
+/// Fields that name files or folders to build on.
+const BUILT_ON: [&str; 6] =
+    ["resources", "bases", "components", "generators", "transformers", "validators"];
+/// Fields that need Kustomize's own Helm, which fetches charts.
+const CHARTS: [&str; 3] = ["helmcharts", "helmchartinflationgenerator", "helmglobals"];
+
+/// Refuses what would have to be fetched, before Kustomize tries: the sidecar has no credentials, and a render that
+/// depends on what a server says today is no function of a commit.
+fn check(files: &Files, folder: &str) -> Result<(), RenderError> {
+    let (mut ahead, mut seen) = (vec![folder.to_owned()], BTreeSet::new());
+    while let Some(folder) = ahead.pop() {
+        if !seen.insert(folder.clone()) {
+            continue;
+        }
+        let Some((name, fields)) = kustomization(files, &folder) else { continue };
+        if let Some(field) = CHARTS.into_iter().find(|field| fields.contains_key(*field)) {
+            let text = format!(
+                "{name} uses {field}, for which Kustomize would fetch a chart. Put the rendered chart into the repository, or take the chart as the source"
+            );
+            return Err(RenderError::Input(text));
+        }
+        for field in BUILT_ON {
+            for entry in fields.get(field).and_then(Value::as_array).into_iter().flatten() {
+                let Some(entry) = entry.as_str().filter(|e| !e.contains('\n')) else { continue };
+                ahead.extend(built_on(files, &folder, &name, entry)?);
+            }
+        }
+        fields.iter().try_for_each(|(field, value)| no_urls(&name, field, value))?;
+    }
+    Ok(())
+}
+
+/// The kustomization of a folder, with the names of its fields in lower case: Go takes them in any.
+fn kustomization(files: &Files, folder: &str) -> Option<(String, Map<String, Value>)> {
+    let name = KUSTOMIZATIONS.into_iter().find_map(|name| {
+        let name = files::join(folder, name)?;
+        files.get(&name).is_some().then_some(name)
+    })?;
+    // What can't be read is left for Kustomize to tell.
+    let text = std::str::from_utf8(files.get(&name)?).ok()?;
+    let Value::Object(fields) = documents::parse(text).ok()?? else { return None };
+    let fields = fields.into_iter().map(|(field, value)| (field.to_lowercase(), value));
+    Some((name, fields.collect()))
+}
+
+/// What an entry leads to: another folder, a file (nothing more to look at), or nowhere.
+fn built_on(
+    files: &Files,
+    folder: &str,
+    name: &str,
+    entry: &str,
+) -> Result<Option<String>, RenderError> {
+    match files::join(folder, entry) {
+        Some(path) if files.get(&path).is_some() => return Ok(None),
+        Some(path) if files.has_folder(&path) => return Ok(Some(path)),
+        _ if is_remote(entry) => {}
+        Some(_) => {
+            return Err(RenderError::Input(format!(
+                "{name} names {entry:?}, which is not there. {UPLOADED}"
+            )));
+        }
+        None => {
+            return Err(RenderError::Input(format!(
+                "{name} names {entry:?}, which lies outside of the repository or of what Argo CD handed over. {UPLOADED}"
+            )));
+        }
+    }
+    Err(RenderError::Input(format!(
+        "{name} names the remote base {entry:?}; the plugin fetches nothing. Copy it into the repository"
+    )))
+}
+
+/// Whether Kustomize would take an entry for a repository or a URL.
+fn is_remote(entry: &str) -> bool {
+    let host = entry.split('/').next().unwrap_or_default();
+    entry.contains("://")
+        || entry.starts_with("git::")
+        || entry.contains("?ref=")
+        || host.contains('@')
+        || (entry.contains('/') && host.contains('.') && host.chars().any(char::is_alphanumeric))
+}
+
+/// Fields that name files to read.
+const READ: [&str; 7] =
+    ["path", "env", "envs", "files", "crds", "configurations", "patchesstrategicmerge"];
+
+/// Refuses URLs wherever Kustomize takes a path. Elsewhere, as in annotations, they are just text.
+fn no_urls(name: &str, field: &str, value: &Value) -> Result<(), RenderError> {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().try_for_each(|(field, value)| no_urls(name, field, value))
+        }
+        Value::Array(items) => items.iter().try_for_each(|item| no_urls(name, field, item)),
+        Value::String(text) if READ.contains(&field.to_lowercase().as_str()) => {
+            // `key=path`, in a generator.
+            let path = text.split_once('=').map_or(text.as_str(), |(_, path)| path);
+            let urls = [text.as_str(), path]
+                .map(|p| p.starts_with("http://") || p.starts_with("https://"));
+            if urls.contains(&true) { Err(url(name, text)) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn url(name: &str, url: &str) -> RenderError {
+    RenderError::Input(format!(
+        "{name} reads {url:?}; the plugin fetches nothing. Copy it into the repository"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(files: &[(&str, &str)]) -> Result<(), String> {
+        let files: Files = files.iter().copied().collect();
+        check(&files, "apps/web").map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn bases_in_the_repository_are_followed() {
+        let files = [
+            (
+                "apps/web/kustomization.yaml",
+                "resources: [../../base, web.yaml, \"inline: |\\n https://x\"]\nimages: [{name: a, newTag: b}]",
+            ),
+            ("apps/web/web.yaml", ""),
+            (
+                "base/kustomization.yml",
+                "resources: [x.yaml]\nconfigMapGenerator: [{name: a, literals: [url=https://example.com]}]\ncommonAnnotations: {a: https://example.com}",
+            ),
+            ("base/x.yaml", ""),
+        ];
+        assert_eq!(checked(&files), Ok(()));
+    }
+
+    #[test]
+    fn what_would_be_fetched_is_refused_wherever_it_stands() {
+        let base = |base: &str| {
+            checked(&[
+                ("apps/web/kustomization.yaml", "resources: [../../base]"),
+                ("base/Kustomization", base),
+            ])
+        };
+        let check = |text: &str, part: &str| {
+            let error = base(text).unwrap_err();
+            assert!(
+                error.starts_with("base/Kustomization ") && error.contains(part),
+                "{text}: {error}"
+            );
+        };
+        for remote in [
+            "https://example.com/x.yaml",
+            "github.com/acme/base?ref=v1",
+            "github.com/acme/base//app",
+            "git@github.com:acme/base.git",
+            "git::https://example.com/x",
+            "ssh://git@example.com/x",
+            "file:///etc/passwd",
+            "example.com/x?ref=main",
+        ] {
+            check(&format!("resources: [{remote:?}]"), "remote base");
+            check(&format!("Components: [{remote:?}]"), "remote base");
+            check(&format!("transformers: [{remote:?}]"), "remote base");
+        }
+        check("patches: [{path: 'https://example.com/p.yaml'}]", "fetches nothing");
+        check("configMapGenerator: [{name: a, files: ['x=https://example.com/f']}]", "Copy it");
+        check("crds: ['http://169.254.169.254/latest']", "fetches nothing");
+        check("openapi: {path: 'https://example.com/'}", "fetches nothing");
+        check("helmCharts: [{name: x}]", "uses helmcharts");
+        check(
+            "resources: [gone.yaml]",
+            "\"gone.yaml\", which is not there. Where the annotation argocd.argoproj.io/manifest-generate-paths",
+        );
+        check("resources: [../../elsewhere]", "lies outside of the repository");
+    }
+}

@@ -1,0 +1,36 @@
+//! Files + options + Freight → documents: what an Application deploys, as a pure function of these and of the pinned
+//! versions of Helm and Kustomize.
+//!
+//! *Flow*: the files make a [`Base`] (by Kustomize, Helm or from plain files, chosen as Argo CD chooses), which no image
+//! in the Freight changes; the base, with the images of the Freight put in, is the result. Bases are kept by content, so
+//! that a promotion is a copy with other image strings in it.
+//!
+//! *Guarantees*: no answer is empty; equal inputs give equal bytes; nothing is fetched; what a tool reads is what was
+//! handed in, and what it starts dies with it.
+//!
+//! Absent on purpose: the cluster, archives, the clock.
+
+mod base;
+mod blocking;
+mod cache;
+mod documents;
+mod error;
+mod exec;
+pub mod files;
+mod helm;
+mod kustomize;
+mod options;
+mod plain;
+mod renderer;
+mod source;
+pub mod substitute;
+mod tools;
+
+pub use base::Base;
+pub use error::RenderError;
+pub use files::Files;
+pub use options::{Form, Options, Parameter};
+pub use renderer::{Inputs, Renderer, Target};
+pub use source::Kind;
+pub use substitute::Images;
+pub use tools::Tools;

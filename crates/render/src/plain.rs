@@ -1,0 +1,66 @@
+//! A folder of YAML and JSON files.
+
+use serde_json::Value;
+
+use crate::{Files, RenderError, documents};
+
+/// Argo CD leaves out files in which this stands.
+const SKIP: &str = "+argocd:skip-file-rendering";
+
+/// The files that are read, by their names below `folder`.
+pub(crate) fn files<'f>(files: &'f Files, folder: &str, recurse: bool) -> Vec<(&'f str, &'f [u8])> {
+    let base = folder.len() + usize::from(!folder.is_empty());
+    let all = files.iter().filter(|(name, _)| {
+        let Some(below) = below(name, folder) else { return false };
+        let reached = !files.is_linked(&name[base..]) && (recurse || !below.contains('/'));
+        reached
+            && ["yaml", "yml", "json", "jsonnet"].iter().any(|end| extension(below) == Some(end))
+    });
+    all.map(|(name, content)| (&name[base..], content)).collect()
+}
+
+/// The objects in the files that [`files`] found.
+pub(crate) fn objects(files: &[(&str, &[u8])]) -> Result<Vec<Value>, RenderError> {
+    let mut objects = Vec::new();
+    for (name, content) in files {
+        if extension(name) == Some("jsonnet") {
+            let text = format!(
+                "{name} is Jsonnet, which the plugin does not render. Keep its output in the repository, or take a source without the plugin"
+            );
+            return Err(RenderError::input(text));
+        }
+        let text = std::str::from_utf8(content)
+            .map_err(|_| RenderError::input(format!("{name} is not UTF-8")))?;
+        if text.contains(SKIP) {
+            continue;
+        }
+        let found = if extension(name) == Some("json") {
+            documents::object(name, text)
+        } else {
+            documents::objects(name, text)
+        };
+        match found {
+            Ok(found) => objects.extend(found),
+            // As Argo CD: values of something else that lie around.
+            Err(_) if !resembles_an_object(text) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(objects)
+}
+
+/// Whether a file that can't be read was meant to hold objects.
+fn resembles_an_object(text: &str) -> bool {
+    let has = |field: &str| {
+        text.lines().any(|line| line.trim_start_matches(['"', '{', ' ', '-']).starts_with(field))
+    };
+    has("apiVersion") || has("kind")
+}
+
+fn below<'n>(name: &'n str, folder: &str) -> Option<&'n str> {
+    if folder.is_empty() { Some(name) } else { name.strip_prefix(folder)?.strip_prefix('/') }
+}
+
+fn extension(name: &str) -> Option<&str> {
+    name.rsplit_once('.').map(|(_, extension)| extension)
+}

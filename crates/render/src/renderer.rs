@@ -1,0 +1,214 @@
+//! Files + options → [`Base`], made once and kept.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use tokio::time::{Instant, timeout_at};
+
+use crate::blocking::blocking;
+use crate::cache::{Cache, Key};
+use crate::tools::{Program, Tools};
+use crate::{Base, Files, Kind, Options, RenderError, helm, kustomize, plain};
+
+/// What a base is made from, besides files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// The Application's folder, from the root of the files. The root itself is the empty name.
+    pub folder: String,
+    pub target: Target,
+    pub options: Options,
+}
+
+/// Where the result is to go, as far as a chart can ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The Application's name, without its namespace.
+    pub name: String,
+    /// The destination's.
+    pub namespace: String,
+    pub kube_version: String,
+    pub api_versions: Vec<String>,
+}
+
+pub struct Renderer {
+    tools: Tools,
+    cache: Cache,
+}
+
+impl Renderer {
+    /// `memory` is what bases may take, in bytes.
+    pub fn new(tools: Tools, memory: usize) -> Self {
+        Self { tools, cache: Cache::new(memory) }
+    }
+
+    /// The base that was made from these very bytes before: `upload` is their SHA-256, whatever form they had.
+    pub fn recall(&self, inputs: &Inputs, upload: &[u8; 32]) -> Option<Arc<Base>> {
+        self.cache.get(&self.alias(inputs, upload))
+    }
+
+    /// The base of an Application. `upload`, where it is given, is remembered for [`recall`](Self::recall).
+    pub async fn base(
+        &self,
+        inputs: &Inputs,
+        files: Files,
+        upload: Option<&[u8; 32]>,
+        deadline: Instant,
+    ) -> Result<Arc<Base>, RenderError> {
+        let made = timeout_at(deadline, self.make(inputs, Arc::new(files), deadline));
+        let (key, base) = made.await.map_err(|_| RenderError::Deadline)??;
+        if let Some(upload) = upload {
+            self.cache.alias(self.alias(inputs, upload), key);
+        }
+        Ok(base)
+    }
+
+    /// How many bases are kept, and the bytes they take.
+    pub fn kept(&self) -> (usize, usize) {
+        self.cache.size()
+    }
+
+    async fn make(
+        &self,
+        inputs: &Inputs,
+        files: Arc<Files>,
+        deadline: Instant,
+    ) -> Result<(Key, Arc<Base>), RenderError> {
+        let kind = Kind::of(&files, &inputs.folder)?;
+        inputs.options.check(kind)?;
+        let program = self.program(kind)?;
+
+        let seen = blocking({
+            let (files, inputs) = (Arc::clone(&files), inputs.clone());
+            let version = program.map(|p| p.version.clone()).unwrap_or_default();
+            move || Seen::of(kind, &version, &files, &inputs)
+        });
+        let Seen { key, chart } = seen.await??;
+        if let Some(base) = self.cache.get(&key) {
+            return Ok((key, base));
+        }
+
+        let objects = match (kind, program, chart) {
+            (Kind::Kustomize, Some(program), _) => {
+                kustomize::objects(program, files, &inputs.folder, deadline).await?
+            }
+            (Kind::Helm, Some(program), Some(read)) => {
+                helm::objects(program, files, inputs, &read, deadline).await?
+            }
+            _ => {
+                let (folder, recurse) =
+                    (inputs.folder.clone(), inputs.options.recurse.unwrap_or(false));
+                blocking(move || plain::objects(&plain::files(&files, &folder, recurse))).await??
+            }
+        };
+        let base = blocking(move || Base::of(kind, &objects)).await??;
+        let base = Arc::new(base);
+        self.cache.put(key, &base);
+        Ok((key, base))
+    }
+
+    fn program(&self, kind: Kind) -> Result<Option<&Program>, RenderError> {
+        let (name, program) = match kind {
+            Kind::Plain => return Ok(None),
+            Kind::Kustomize => ("kustomize", &self.tools.kustomize),
+            Kind::Helm => ("helm", &self.tools.helm),
+        };
+        let missing = || {
+            RenderError::Internal(format!(
+                "the source is {}, but {name} is not installed beside the plugin",
+                kind.name()
+            ))
+        };
+        program.as_ref().ok_or_else(missing).map(Some)
+    }
+
+    fn alias(&self, inputs: &Inputs, upload: &[u8; 32]) -> Key {
+        let mut hash = Hash::new("upload");
+        hash.bytes(upload).text(&inputs.folder).target(&inputs.target).options(&inputs.options);
+        for program in [&self.tools.helm, &self.tools.kustomize] {
+            hash.text(program.as_ref().map_or("", |p| p.version.as_str()));
+        }
+        hash.key()
+    }
+}
+
+/// The key of a base: what it is made from, and nothing else, so that a commit elsewhere or another assignment finds it.
+struct Seen {
+    key: Key,
+    /// For a chart: the files it is made of.
+    chart: Option<helm::Read>,
+}
+
+impl Seen {
+    fn of(kind: Kind, version: &str, files: &Files, inputs: &Inputs) -> Result<Self, RenderError> {
+        let mut hash = Hash::new(kind.name());
+        hash.text(version).options(&inputs.options);
+        let mut chart = None;
+        match kind {
+            Kind::Plain => {
+                let recurse = inputs.options.recurse.unwrap_or(false);
+                for (name, content) in plain::files(files, &inputs.folder, recurse) {
+                    hash.text(name).bytes(content);
+                }
+            }
+            Kind::Helm => {
+                let read = helm::read(files, inputs)?;
+                hash.text(&inputs.folder).target(&inputs.target);
+                for name in &read.all {
+                    hash.text(name).bytes(files.get(name).unwrap_or_default());
+                }
+                chart = Some(read);
+            }
+            // Which files a kustomization reads only Kustomize knows.
+            Kind::Kustomize => {
+                hash.text(&inputs.folder);
+                for (name, content) in files.iter() {
+                    hash.text(name).bytes(content);
+                }
+            }
+        }
+        Ok(Self { key: hash.key(), chart })
+    }
+}
+
+/// SHA-256 over parts that can't run into each other.
+struct Hash(Sha256);
+
+impl Hash {
+    fn new(what: &str) -> Self {
+        let mut hash = Self(Sha256::new());
+        hash.text(what);
+        hash
+    }
+
+    fn bytes(&mut self, part: &[u8]) -> &mut Self {
+        self.0.update((part.len() as u64).to_le_bytes());
+        self.0.update(part);
+        self
+    }
+
+    fn text(&mut self, part: &str) -> &mut Self {
+        self.bytes(part.as_bytes())
+    }
+
+    fn target(&mut self, target: &Target) -> &mut Self {
+        let Target { name, namespace, kube_version, api_versions } = target;
+        self.text(name).text(namespace).text(kube_version);
+        self.bytes(&(api_versions.len() as u64).to_le_bytes());
+        for version in api_versions {
+            self.text(version);
+        }
+        self
+    }
+
+    fn options(&mut self, options: &Options) -> &mut Self {
+        // Serialised, so that an option added later is part of the key by itself.
+        self.text(&serde_json::to_string(options).unwrap_or_default())
+    }
+
+    fn key(self) -> Key {
+        self.0.finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests;

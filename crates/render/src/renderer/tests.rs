@@ -1,0 +1,114 @@
+use std::time::Duration;
+
+use super::*;
+use crate::Images;
+
+const WEB: &str =
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{image: web:1}]}\n";
+const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map}\ndata: {image: web:1}\n";
+
+fn renderer() -> Renderer {
+    Renderer::new(Tools::default(), 1 << 20)
+}
+
+async fn render(
+    renderer: &Renderer,
+    inputs: &Inputs,
+    files: &[(&str, &str)],
+) -> Result<Vec<String>, RenderError> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    renderer
+        .base(inputs, files.iter().copied().collect(), None, deadline)
+        .await?
+        .with(&Images::default())
+}
+
+fn inputs(folder: &str) -> Inputs {
+    Inputs { folder: folder.into(), ..Inputs::default() }
+}
+
+/// The names of what was rendered.
+fn names(documents: &[String]) -> Vec<String> {
+    let name = |d: &String| {
+        serde_json::from_str::<serde_json::Value>(d).unwrap()["metadata"]["name"].to_string()
+    };
+    documents.iter().map(|d| name(d).trim_matches('"').to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_plain_folder_is_read_as_argo_cd_reads_it() {
+    let named = |name: &str| MAP.replace("name: map", &format!("name: {name}"));
+    let (a, b, c, d) = (named("a"), named("b"), named("c"), named("d"));
+    let json = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "j"}}"#;
+    let files = [
+        ("app/a.yaml", a.as_str()),
+        ("app/b.yml", &b),
+        ("app/j.json", json),
+        ("app/sub/c.yaml", &c),
+        ("app2/d.yaml", &d),
+        ("app/README.md", "# kind: none"),
+        ("app/values.yaml", "replicas: 1\nimage: {tag: x}"),
+        ("app/.argocd-source.yaml", "plugin: {}"),
+        ("app/skipped.yaml", "# +argocd:skip-file-rendering\nkind: {{"),
+    ];
+    let renderer = renderer();
+    assert_eq!(names(&render(&renderer, &inputs("app"), &files).await.unwrap()), ["a", "b", "j"]);
+    let mut recurse = inputs("app");
+    recurse.options.recurse = Some(true);
+    assert_eq!(names(&render(&renderer, &recurse, &files).await.unwrap()), ["a", "b", "j", "c"]);
+    recurse.folder = String::new();
+    assert_eq!(
+        names(&render(&renderer, &recurse, &files).await.unwrap()),
+        ["a", "b", "j", "c", "d"]
+    );
+}
+
+#[tokio::test]
+async fn what_can_not_be_rendered_says_why() {
+    let check = async |files: &[(&str, &str)], part: &str| {
+        let error = render(&renderer(), &inputs("app"), files).await.unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    check(
+        &[("app/a.yaml", MAP), ("app/b.yaml", "apiVersion: v1\nkind: X\n---\nkind: Y")],
+        "b.yaml, document 2: the object has no apiVersion",
+    )
+    .await;
+    check(&[("app/b.json", r#"{"kind": "X"}"#)], "b.json: the object has no apiVersion").await;
+    check(&[("app/x.jsonnet", "{}")], "x.jsonnet is Jsonnet").await;
+    check(&[("app/values.yaml", "a: 1")], "rendered no objects").await;
+    check(&[("app/README.md", "")], "rendered no objects").await;
+    check(&[("other/a.yaml", MAP)], "no folder \"app\"").await;
+    check(&[("app/kustomization.yaml", "")], "kustomize is not installed").await;
+    check(&[("app/Chart.yaml", "")], "helm is not installed").await;
+}
+
+#[tokio::test]
+async fn a_base_is_made_once_for_the_same_content() {
+    let renderer = renderer();
+    let count = || renderer.kept().0;
+    render(&renderer, &inputs("app"), &[("app/a.yaml", WEB), ("other", "1")]).await.unwrap();
+    assert_eq!(count(), 1);
+    // Another commit, elsewhere; another Application of the same content.
+    render(&renderer, &inputs("app"), &[("app/a.yaml", WEB), ("other", "2")]).await.unwrap();
+    render(&renderer, &inputs("copy"), &[("copy/a.yaml", WEB)]).await.unwrap();
+    assert_eq!(count(), 1);
+    render(&renderer, &inputs("app"), &[("app/a.yaml", MAP)]).await.unwrap();
+    render(&renderer, &inputs("app"), &[("app/b.yaml", WEB)]).await.unwrap();
+    assert_eq!(count(), 3);
+}
+
+#[tokio::test]
+async fn the_same_bytes_need_not_be_unpacked_again() {
+    let renderer = renderer();
+    let files = || [("app/a.yaml", WEB)].into_iter().collect();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    assert!(renderer.recall(&inputs("app"), &[7; 32]).is_none());
+    let base = renderer.base(&inputs("app"), files(), Some(&[7; 32]), deadline).await.unwrap();
+    assert!(Arc::ptr_eq(&base, &renderer.recall(&inputs("app"), &[7; 32]).unwrap()));
+    let mut other = inputs("app");
+    other.options.recurse = Some(true);
+    assert!(renderer.recall(&other, &[7; 32]).is_none());
+    assert!(renderer.recall(&inputs("app2"), &[7; 32]).is_none());
+    assert!(renderer.recall(&inputs("app"), &[8; 32]).is_none());
+}

@@ -1,0 +1,149 @@
+//! Helm and Kustomize, as they are installed beside us.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::blocking::blocking;
+use crate::exec::{self, Failure, Tool};
+use crate::{Files, RenderError};
+
+/// The programs that are there. One that is not is missed by whoever needs it, and by nobody else.
+#[derive(Clone, Debug, Default)]
+pub struct Tools {
+    pub(crate) helm: Option<Program>,
+    pub(crate) kustomize: Option<Program>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    name: &'static str,
+    path: PathBuf,
+    /// What tells two builds apart: results of one are not given out for the other.
+    pub(crate) version: String,
+}
+
+const ASKING: Duration = Duration::from_secs(20);
+
+impl Tools {
+    /// Looks for the programs in the folders of `path`, which is what `PATH` holds.
+    pub async fn find(path: &OsStr) -> Self {
+        let helm = Program::find("helm", path, &["version", "--short"]).await;
+        let kustomize = Program::find("kustomize", path, &["version"]).await;
+        Self { helm, kustomize }
+    }
+}
+
+impl Program {
+    async fn find(name: &'static str, path: &OsStr, ask: &[&str]) -> Option<Self> {
+        let Some(path) =
+            std::env::split_paths(path).map(|dir| dir.join(name)).find(|p| p.is_file())
+        else {
+            warn!(program = name, "Not found: sources that need it are refused");
+            return None;
+        };
+        let length = path.metadata().map_or(0, |m| m.len());
+        match Self::ask(&path, ask).await {
+            Ok(said) => {
+                let version = format!("{} {length}", said.trim());
+                info!(program = name, path = %path.display(), version = said.trim(), "Found");
+                Some(Self { name, path, version })
+            }
+            Err(error) => {
+                warn!(program = name, path = %path.display(), error, "Does not tell its version: sources that need it are refused");
+                None
+            }
+        }
+    }
+
+    async fn ask(program: &Path, ask: &[&str]) -> Result<String, String> {
+        let home = TempDir::new().map_err(|e| e.to_string())?;
+        let args: Vec<OsString> = ask.iter().map(OsString::from).collect();
+        let deadline = Instant::now() + ASKING;
+        let tool = Tool { program, args: &args, dir: home.path(), home: home.path(), deadline };
+        let out = exec::output(&tool).await.map_err(|e| e.to_string())?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    /// Runs the program in `folder` of what was written down; what it prints is text.
+    pub(crate) async fn run(
+        &self,
+        work: &Work,
+        folder: &str,
+        args: &[OsString],
+        deadline: Instant,
+    ) -> Result<String, RenderError> {
+        let (dir, home) = (work.source().join(folder), work.home());
+        let tool = Tool { program: &self.path, args, dir: &dir, home: &home, deadline };
+        let failed = |text: String| RenderError::Tool {
+            tool: self.name,
+            text: text.replace(&work.shown(), ""),
+        };
+        let out = exec::output(&tool).await.map_err(|failure| match failure {
+            Failure::Start(e) => RenderError::internal(self.name, &e),
+            Failure::Exit(text) => failed(text),
+            Failure::TooMuch => failed(failure.to_string()),
+            Failure::Deadline => RenderError::Deadline,
+        })?;
+        String::from_utf8(out).map_err(|_| failed("what it printed is not UTF-8".into()))
+    }
+}
+
+/// Files on a disk, for a tool that can't do without. Gone when dropped.
+pub(crate) struct Work(TempDir);
+
+impl Work {
+    /// Writes files down. Names are plain by construction, so nothing can land elsewhere. Blocks.
+    pub(crate) fn write<'f>(
+        files: impl Iterator<Item = (&'f str, &'f [u8])>,
+    ) -> Result<Self, RenderError> {
+        let failed =
+            |e: std::io::Error| RenderError::internal("can't write files down for a tool", &e);
+        let work = Self(tempfile::Builder::new().prefix("wharfinger-").tempdir().map_err(failed)?);
+        std::fs::create_dir(work.home()).map_err(failed)?;
+        std::fs::create_dir(work.source()).map_err(failed)?;
+        let mut made = String::new();
+        for (name, content) in files {
+            let folder = crate::files::parent(name);
+            if folder != made {
+                std::fs::create_dir_all(work.source().join(folder)).map_err(failed)?;
+                folder.clone_into(&mut made);
+            }
+            std::fs::write(work.source().join(name), content).map_err(failed)?;
+        }
+        Ok(work)
+    }
+
+    pub(crate) async fn of(files: Arc<Files>, which: Vec<String>) -> Result<Self, RenderError> {
+        let write = move || {
+            Self::write(which.iter().filter_map(|name| Some((name.as_str(), files.get(name)?))))
+        };
+        blocking(write).await?
+    }
+
+    /// Adds a file that is not part of the source.
+    pub(crate) fn add(&self, name: &str, content: &str) -> Result<PathBuf, RenderError> {
+        let path = self.home().join(name);
+        std::fs::write(&path, content)
+            .map_err(|e| RenderError::internal("can't write a file down", &e))?;
+        Ok(path)
+    }
+
+    fn source(&self) -> PathBuf {
+        self.0.path().join("source")
+    }
+
+    fn home(&self) -> PathBuf {
+        self.0.path().join("home")
+    }
+
+    /// What is taken out of a tool's words, so that they speak of the repository.
+    fn shown(&self) -> String {
+        format!("{}/", self.source().display())
+    }
+}

@@ -1,0 +1,23 @@
+//! Figures, each against a peer or a limit that is measured in the same run, with the goal it is held to.
+
+mod line;
+mod promotion;
+mod script;
+mod stages;
+mod watched;
+
+use anyhow::{Result, bail};
+
+fn main() -> Result<()> {
+    let all: [(&str, fn() -> Result<()>); 2] = [("promotion", promotion::run), ("stages", stages::run)];
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = wanted.iter().find(|w| all.iter().all(|(name, _)| name != w)) {
+        bail!("there is no benchmark {unknown}; there are {}", all.map(|(name, _)| name).join(", "));
+    }
+    for (name, run) in all {
+        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
+            run()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What one run owns: its folder, its ports, its process groups, its clock.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use anyhow::Result;
+
+use crate::{groups::Groups, ports::Ports, progress, run_folder::RunFolder};
+
+pub(crate) struct Run {
+    // Before the folder: what is dropped first must not outlive it.
+    groups: Arc<Groups>,
+    ports: Ports,
+    folder: RunFolder,
+    started: Instant,
+    keep: AtomicBool,
+    called_off: AtomicBool,
+}
+
+impl Run {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        // Not TMPDIR: the path of a Unix socket has room for 108 bytes.
+        let base = Path::new("/tmp");
+        let folder = RunFolder::create(base)?;
+        for name in ["logs", "home", "tmp", "bin"] {
+            fs::create_dir(folder.path().join(name))?;
+        }
+        Ok(Arc::new(Self {
+            groups: Groups::new(folder.path())?,
+            ports: Ports::new(base)?,
+            folder,
+            started: Instant::now(),
+            keep: AtomicBool::new(false),
+            called_off: AtomicBool::new(false),
+        }))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.path().join("logs")
+    }
+
+    pub(crate) fn groups(&self) -> &Arc<Groups> {
+        &self.groups
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// One line about what has just been done.
+    pub(crate) fn say(&self, what: &str) {
+        progress::line(&format!("{:6.1} s  {what}", self.started.elapsed().as_secs_f64()));
+    }
+
+    /// Leaves the folder, for its logs, until the next run sweeps it.
+    pub(crate) fn keep_folder(&self) {
+        self.keep.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends a run that is still being started and that nobody will look at: no folder, no logs.
+    pub(crate) fn call_off(&self) -> Result<()> {
+        self.called_off.store(true, Ordering::Relaxed);
+        self.end()
+    }
+
+    /// Ends every process, at once, and removes the folder unless it is to be kept.
+    pub(crate) fn end(&self) -> Result<()> {
+        self.groups.end()?;
+        let kept = self.keep.load(Ordering::Relaxed) && !self.called_off.load(Ordering::Relaxed);
+        if kept || !self.path().exists() {
+            return Ok(());
+        }
+        self.folder.remove()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            progress::line(&format!("taking the cluster down: {error:#}"));
+        }
+    }
+}

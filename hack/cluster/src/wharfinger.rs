@@ -1,0 +1,100 @@
+//! Wharfinger's own processes, each with the account its pod has.
+
+use std::{collections::BTreeMap, fs, path::{Path, PathBuf}};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    cluster::Cluster,
+    handle::{Process, Spec},
+    kubeconfig::Identity,
+    parts::Binaries,
+    process::Program,
+    ready::Ready,
+    role::{Instance, Role},
+};
+
+/// Where the API server finds the webhook: its port, and whom it trusts there.
+pub(crate) struct Door {
+    pub(crate) port: u16,
+    pub(crate) authority_pem: String,
+}
+
+impl Cluster {
+    /// Where the sidecar listens and repo-server looks for it.
+    pub fn plugin_socket(&self, instance: Instance) -> Result<PathBuf> {
+        Ok(self.plugin_folder(instance)?.join("wharfinger.sock"))
+    }
+
+    pub(crate) fn start_sidecar(&self, binaries: &Binaries, instance: Instance) -> Result<Process> {
+        let namespace = instance.namespace();
+        let socket = self.plugin_socket(instance)?;
+        let identity = Identity::new(namespace, Identity::SIDECAR.account);
+        self.start_ours(binaries, Role::Sidecar(instance), identity, |program, _| {
+            Ok(program
+                .args(["--socket", &socket.to_string_lossy()])
+                .args(["--argocd-namespace", namespace]))
+        })
+    }
+
+    pub(crate) fn start_webhook(&self, binaries: &Binaries) -> Result<Process> {
+        let (certificate, key) = self.keys.serving("wharfinger-webhook")?;
+        let namespaces: Vec<&str> =
+            self.instances().iter().map(|instance| instance.namespace()).collect();
+        self.start_ours(binaries, Role::Webhook, Identity::WEBHOOK, |program, ports| {
+            let port = self.port()?;
+            ports.insert("https", port);
+            Ok(program
+                .args(["--listen".to_owned(), format!("127.0.0.1:{port}")])
+                .args(["--tls-cert", &certificate.to_string_lossy()])
+                .args(["--tls-key", &key.to_string_lossy()])
+                .args(["--controller-identity", &Identity::CONTROLLER.to_string()])
+                .args(["--argocd-identities", &namespaces.join(",")]))
+        })
+    }
+
+    pub(crate) fn start_controller(&self, binaries: &Binaries) -> Result<Process> {
+        self.start_ours(binaries, Role::Controller, Identity::CONTROLLER, |program, _| Ok(program))
+    }
+
+    pub(crate) fn door(&self) -> Result<Door> {
+        let port = self.process(Role::Webhook)?.port("https")?;
+        Ok(Door { port, authority_pem: self.keys.authority_pem() })
+    }
+
+    fn start_ours(
+        &self,
+        binaries: &Binaries,
+        role: Role,
+        identity: Identity,
+        arguments: impl Fn(Program, &mut BTreeMap<&'static str, u16>) -> Result<Program>,
+    ) -> Result<Process> {
+        let name = role.to_string();
+        let package = name.trim_end_matches("-b");
+        let path = binaries.get(package).with_context(|| format!("{package} was not built"))?;
+        // A copy: the next `cargo build` must not change what a restart of this cluster starts.
+        let copy = self.file("bin").join(package);
+        if !copy.exists() {
+            link_or_copy(path, &copy)?;
+        }
+        let kubeconfig = self.kubeconfig(identity)?;
+        self.launch(role, || {
+            let admin = self.port()?;
+            let mut ports = BTreeMap::from([("admin", admin)]);
+            let program = self
+                .with_environment(Program::new(&copy))
+                .env("KUBECONFIG", kubeconfig.to_string_lossy())
+                .env("RUST_BACKTRACE", "1")
+                .args(["--admin-address".to_owned(), format!("127.0.0.1:{admin}")]);
+            let program = arguments(program, &mut ports)?;
+            Ok(Spec { program, ready: Ready::Http { port: admin, path: "/readyz" }, ports })
+        })
+    }
+}
+
+// Cargo replaces a program by a new file, so a hard link keeps the old one; /tmp may be elsewhere.
+fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
+    fs::hard_link(from, to)
+        .or_else(|_| fs::copy(from, to).map(drop))
+        .with_context(|| format!("copying {} to {}", from.display(), to.display()))
+}

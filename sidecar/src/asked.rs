@@ -1,0 +1,113 @@
+//! What Argo CD asks for, from the environment it gives a plugin. All of it is text that users may write.
+
+use wharfinger_core::claim::{Claimed, Malformed};
+use wharfinger_render::{Options, Target};
+
+use crate::refusal::Refusal;
+
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub app: AppName,
+    pub claimed: Result<Claimed, Malformed>,
+    pub source: SourceRef,
+    pub target: Target,
+    pub options: Options,
+}
+
+/// An Application by namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppName {
+    pub namespace: String,
+    pub name: String,
+}
+
+/// What the files are of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceRef {
+    pub repo_url: String,
+    /// The resolved revision: a commit, or a chart's version.
+    pub revision: String,
+}
+
+/// What Argo CD puts before the names of a source's own variables.
+const OWN: &str = "ARGOCD_ENV_";
+
+impl Asked {
+    /// From pairs of name and value; of equal names, the last counts. `home` is Argo CD's own namespace.
+    pub fn from_env(env: &[(String, String)], home: &str) -> Result<Self, Refusal> {
+        let get = |wanted: &str| {
+            let found = env.iter().rev().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| value.as_str()).unwrap_or_default()
+        };
+        let app = AppName::of(get("ARGOCD_APP_NAME"), home)?;
+        let own = env.iter().filter_map(|(name, value)| Some((name.strip_prefix(OWN)?, value.as_str())));
+        let split = |list: &str| list.split(',').filter(|v| !v.is_empty()).map(str::to_owned).collect();
+        Ok(Self {
+            claimed: Claimed::from_env(own),
+            source: SourceRef {
+                repo_url: get("ARGOCD_APP_SOURCE_REPO_URL").to_owned(),
+                revision: get("ARGOCD_APP_REVISION").to_owned(),
+            },
+            target: Target {
+                name: app.name.clone(),
+                namespace: get("ARGOCD_APP_NAMESPACE").to_owned(),
+                kube_version: get("KUBE_VERSION").to_owned(),
+                api_versions: split(get("KUBE_API_VERSIONS")),
+            },
+            options: Options::parse(get("ARGOCD_APP_PARAMETERS"))?,
+            app,
+        })
+    }
+}
+
+impl AppName {
+    /// `<name>` in Argo CD's own namespace, `<namespace>_<name>` elsewhere: neither may hold an underscore.
+    fn of(text: &str, home: &str) -> Result<Self, Refusal> {
+        let (namespace, name) = text.split_once('_').unwrap_or((home, text));
+        if name.is_empty() || namespace.is_empty() {
+            return Err(Refusal::input(format!("{text:?} in ARGOCD_APP_NAME is not the name of an Application")));
+        }
+        Ok(Self { namespace: namespace.into(), name: name.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    }
+
+    #[test]
+    fn an_application_is_found_by_the_name_argo_cd_gives_it() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let asked = Asked::from_env(&env(&[("ARGOCD_APP_NAME", text)]), "argocd");
+            let found = asked.ok().map(|a| (a.app.namespace, a.app.name));
+            assert_eq!(found, expected.map(|(ns, name)| (ns.into(), name.into())), "{text:?}");
+        };
+        check("web", Some(("argocd", "web")));
+        check("team-a_web", Some(("team-a", "web")));
+        check("team-a_web_x", Some(("team-a", "web_x")));
+        check("", None);
+        check("_web", None);
+        check("team-a_", None);
+    }
+
+    #[test]
+    fn the_claim_is_among_the_sources_own_variables() {
+        let id = "a".repeat(40);
+        let claim = format!("3-{id}");
+        let own = [("ARGOCD_ENV_WHARFINGER_STAGE", "shop:dev"), ("ARGOCD_ENV_WHARFINGER_FREIGHT", claim.as_str())];
+        let with = |more: &[(&str, &str)]| {
+            let all = [&[("ARGOCD_APP_NAME", "web")], more].concat();
+            Asked::from_env(&env(&all), "argocd").unwrap().claimed
+        };
+        let claimed = with(&own).unwrap();
+        assert_eq!(claimed.stage.unwrap().to_string(), "shop:dev");
+        assert_eq!(claimed.claim.unwrap().to_string(), claim);
+        assert_eq!(with(&[("WHARFINGER_STAGE", "shop:dev")]).unwrap(), Claimed::default());
+        assert!(with(&[own[0], own[0]]).is_err());
+        assert!(with(&[("ARGOCD_ENV_WHARFINGER_FREIGHT", "latest")]).is_err());
+    }
+}

@@ -1,0 +1,88 @@
+//! What the sidecar may do with the Kubernetes API: get and watch.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::Stream;
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use kube::runtime::watcher::{self, Event, metadata_watcher, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use crate::refusal::Refusal;
+
+/// A client without a verb that writes.
+#[derive(Clone)]
+pub struct Cluster(Client);
+
+/// For one answer. A judgement needs three at the most.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Cluster {
+    pub fn new(client: Client) -> Self {
+        Self(client)
+    }
+
+    /// An object as it is now; nothing where there is none.
+    pub async fn get<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, Refusal>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        let api: Api<K> = Api::namespaced(self.0.clone(), namespace);
+        answer::<K, _>(timeout(PATIENCE, api.get_opt(name)).await)
+    }
+
+    /// The metadata of an object as it is now.
+    pub async fn get_metadata<K>(&self, namespace: &str, name: &str) -> Result<Option<PartialObjectMeta<K>>, Refusal>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        let api: Api<K> = Api::namespaced(self.0.clone(), namespace);
+        answer::<K, _>(timeout(PATIENCE, api.get_metadata_opt(name)).await)
+    }
+
+    /// All objects of a kind, in all namespaces, and whatever becomes of them.
+    pub fn watch<K>(&self) -> impl Stream<Item = watcher::Result<Event<K>>> + Send + use<K>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        watcher(Api::all(self.0.clone()), watcher::Config::default())
+    }
+
+    /// The same for metadata alone.
+    pub fn watch_metadata<K>(&self) -> impl Stream<Item = watcher::Result<Event<PartialObjectMeta<K>>>> + Send + use<K>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        metadata_watcher(Api::all(self.0.clone()), watcher::Config::default())
+    }
+}
+
+fn answer<K: Resource<DynamicType = ()>, T>(
+    answer: Result<kube::Result<T>, tokio::time::error::Elapsed>,
+) -> Result<T, Refusal> {
+    let kind = K::kind(&());
+    match answer {
+        Ok(Ok(object)) => Ok(object),
+        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => Err(Refusal::Internal(format!(
+            "the sidecar's service account may not read the {kind}; its ClusterRole must allow get, list and watch of {}.{}",
+            K::plural(&()),
+            K::group(&()),
+        ))),
+        Ok(Err(error)) => {
+            tracing::warn!(%kind, error = &error as &dyn std::error::Error, "Kubernetes API does not answer");
+            Err(unreachable(&kind))
+        }
+        Err(_) => {
+            tracing::warn!(%kind, "Kubernetes API does not answer in time");
+            Err(unreachable(&kind))
+        }
+    }
+}
+
+fn unreachable(kind: &str) -> Refusal {
+    Refusal::unavailable(format!(
+        "the sidecar can't reach the Kubernetes API to read the {kind}, so what the Stage holds is not known"
+    ))
+}

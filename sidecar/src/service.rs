@@ -1,0 +1,216 @@
+//! The four calls: translate, answer, translate back.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::{FutureExt as _, TryStreamExt as _};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+use tracing::{error, info};
+use wharfinger_daemon::Shutdown;
+use wharfinger_render::files::{self, Limits};
+use wharfinger_render::{Form, Images, Inputs, Options, Renderer};
+
+use crate::asked::Asked;
+use crate::authority::LocalAuthority;
+use crate::claim::grant;
+use crate::deadline::Deadline;
+use crate::facts::Facts;
+use crate::metrics::Metrics;
+use crate::proto::config_management_plugin_service_server::{
+    ConfigManagementPluginService, ConfigManagementPluginServiceServer,
+};
+use crate::proto::{
+    AppStreamRequest, CheckPluginConfigurationResponse, EnvEntry, ManifestResponse, ParameterAnnouncement,
+    ParametersAnnouncementResponse, RepositoryResponse,
+};
+use crate::refusal::Refusal;
+use crate::socket::Socket;
+use crate::{revision, upload};
+
+/// As much as Argo CD sends and takes by default in one message; its chunks are far smaller.
+const MESSAGE: usize = 100 << 20;
+
+pub struct Plugin {
+    pub facts: Facts,
+    pub renderer: Renderer,
+    pub metrics: Metrics,
+    pub settings: Settings,
+    slots: Semaphore,
+}
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The namespace whose Applications are named without one.
+    pub argocd_namespace: String,
+    /// In bytes, as it is sent.
+    pub max_upload: u64,
+    /// Once it is unpacked.
+    pub limits: Limits,
+    /// How many uploads are held and rendered at once. repo-server sets no limit to what it sends.
+    pub concurrency: usize,
+}
+
+/// Serves until the shutdown, and then what has begun.
+pub async fn serve(socket: Socket, plugin: Plugin, shutdown: Shutdown) -> anyhow::Result<()> {
+    let service = ConfigManagementPluginServiceServer::new(plugin)
+        .max_decoding_message_size(MESSAGE)
+        .max_encoding_message_size(MESSAGE);
+    Server::builder()
+        // Large windows: an upload is megabytes in a burst. What waits for a slot holds no more than this.
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(2 << 20)
+        .add_service(service)
+        .serve_with_incoming_shutdown(socket.connections().map_ok(LocalAuthority::new), shutdown.cancelled_owned())
+        .await?;
+    Ok(())
+}
+
+impl Plugin {
+    pub fn new(facts: Facts, renderer: Renderer, metrics: Metrics, settings: Settings) -> Self {
+        let slots = Semaphore::new(settings.concurrency.min(Semaphore::MAX_PERMITS));
+        Self { facts, renderer, metrics, settings, slots }
+    }
+
+    async fn generate(
+        &self,
+        stream: &mut Streaming<AppStreamRequest>,
+        deadline: Deadline,
+    ) -> Result<Vec<String>, Refusal> {
+        let metadata = upload::metadata(stream).await?;
+        let folder = folder(&metadata.app_rel_path)?;
+        let env: Vec<_> = metadata.env.iter().map(|EnvEntry { name, value }| (name.clone(), value.clone())).collect();
+        let asked = Asked::from_env(&env, &self.settings.argocd_namespace)?;
+
+        // Before the files are looked at: who is refused takes no memory.
+        let collection = grant(&asked, &self.facts).await?;
+        revision::check(&collection, &asked.source)?;
+
+        let slot = timeout_at(deadline.soft, self.slots.acquire()).await;
+        let _slot = slot.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Busy)?;
+        let sent = upload::receive(stream, &metadata, self.settings.max_upload).await?;
+        self.metrics.received(sent.bytes.len());
+
+        let inputs = Inputs { folder, target: asked.target, options: asked.options };
+        let base = match self.renderer.recall(&inputs, &sent.sha256) {
+            Some(base) => base,
+            None => {
+                let limits = self.settings.limits;
+                let unpacked = spawn_blocking(move || upload::unpack(&sent.bytes, limits)).await;
+                let files = unpacked.map_err(|_| panicked())??;
+                self.renderer.base(&inputs, files, Some(&sent.sha256), deadline.soft).await?
+            }
+        };
+        self.metrics.kept(self.renderer.kept());
+        Ok(base.with(&Images::of(&collection))?)
+    }
+}
+
+/// Does `work` on a stream and answers in time, whatever happens: at the deadline, after a panic, and never before the
+/// stream has been read to its end.
+///
+/// When the caller goes away, this is dropped, and with it whatever `work` has started.
+async fn answer<'s, T, F>(
+    stream: &'s mut Streaming<AppStreamRequest>,
+    deadline: Deadline,
+    work: impl FnOnce(&'s mut Streaming<AppStreamRequest>) -> F,
+) -> Result<T, Refusal>
+where
+    F: Future<Output = Result<T, Refusal>>,
+{
+    match timeout_at(deadline.soft, AssertUnwindSafe(work(stream)).catch_unwind()).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(panicked()),
+        Err(_) => Err(Refusal::Deadline),
+    }
+}
+
+fn panicked() -> Refusal {
+    error!("Panic in a call");
+    Refusal::Internal("the render ended in a panic, which is a bug in Wharfinger; nothing was changed. The sidecar's log has more".into())
+}
+
+/// The Application's folder in the upload.
+fn folder(path: &str) -> Result<String, Refusal> {
+    let inside = || files::join("", path).filter(|_| !path.starts_with('/'));
+    inside().ok_or_else(|| Refusal::input(format!("the Application's path {path:?} leaves the repository")))
+}
+
+#[tonic::async_trait]
+impl ConfigManagementPluginService for Plugin {
+    async fn generate_manifest(
+        &self,
+        request: Request<Streaming<AppStreamRequest>>,
+    ) -> Result<Response<ManifestResponse>, Status> {
+        let render = self.metrics.begin();
+        let deadline = Deadline::of(request.metadata(), Instant::now());
+        let mut stream = request.into_inner();
+        let result = answer(&mut stream, deadline, |stream| self.generate(stream, deadline)).await;
+        finish(&mut stream, deadline).await;
+        render.end(result.as_ref().map(drop));
+        match result {
+            Ok(manifests) => Ok(Response::new(ManifestResponse { manifests, source_type: String::new() })),
+            Err(refusal) => {
+                info!(%refusal, "Not rendered");
+                Err(Status::from(&refusal))
+            }
+        }
+    }
+
+    /// No discovery: an Application names the plugin. Nobody else's repository is sent here to be looked at.
+    async fn check_plugin_configuration(
+        &self,
+        _: Request<()>,
+    ) -> Result<Response<CheckPluginConfigurationResponse>, Status> {
+        Ok(Response::new(CheckPluginConfigurationResponse { is_discovery_configured: false, provide_git_creds: false }))
+    }
+
+    async fn match_repository(
+        &self,
+        request: Request<Streaming<AppStreamRequest>>,
+    ) -> Result<Response<RepositoryResponse>, Status> {
+        let deadline = Deadline::of(request.metadata(), Instant::now());
+        finish(&mut request.into_inner(), deadline).await;
+        Ok(Response::new(RepositoryResponse { is_supported: false, is_discovery_enabled: false }))
+    }
+
+    async fn get_parameters_announcement(
+        &self,
+        request: Request<Streaming<AppStreamRequest>>,
+    ) -> Result<Response<ParametersAnnouncementResponse>, Status> {
+        let deadline = Deadline::of(request.metadata(), Instant::now());
+        finish(&mut request.into_inner(), deadline).await;
+        Ok(Response::new(ParametersAnnouncementResponse { parameter_announcements: announced() }))
+    }
+}
+
+/// Reads the rest of a stream, as long as anybody waits for an answer.
+async fn finish(stream: &mut Streaming<AppStreamRequest>, deadline: Deadline) {
+    // Late, an answer without its reason is all there is.
+    timeout_at(deadline.hard, upload::drain(stream)).await.ok();
+}
+
+fn announced() -> Vec<ParameterAnnouncement> {
+    let announce = |parameter: wharfinger_render::Parameter| {
+        let (collection, item) = match parameter.form {
+            Form::Text => ("string", "string"),
+            Form::Flag => ("string", "boolean"),
+            Form::List => ("array", "string"),
+            Form::Map => ("map", "string"),
+        };
+        ParameterAnnouncement {
+            name: parameter.name.into(),
+            title: parameter.title.into(),
+            tooltip: parameter.tooltip.into(),
+            collection_type: collection.into(),
+            item_type: item.into(),
+            ..ParameterAnnouncement::default()
+        }
+    };
+    Options::PARAMETERS.into_iter().map(announce).collect()
+}

@@ -1,0 +1,5 @@
+//! What the product promises, on a real kube-apiserver and a real Argo CD.
+
+mod converging;
+mod crash;
+mod promotions;

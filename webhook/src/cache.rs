@@ -1,0 +1,219 @@
+//! What is kept at hand: the Stages, and which Application names which.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::bail;
+use futures::{Stream, StreamExt as _, pin_mut};
+use kube::api::{ListParams, PartialObjectMeta};
+use kube::runtime::reflector::{Lookup, ObjectRef, Store, store};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use tracing::{info, warn};
+use wharfinger_api::argocd::Application;
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Stage};
+use wharfinger_core::admission::Named;
+use wharfinger_core::claim::StageName;
+use wharfinger_daemon::{Gate, Readiness, Shutdown, Tasks};
+
+pub(crate) struct Caches {
+    stages: Cache<Stage>,
+    applications: Cache<PartialObjectMeta<Application>>,
+}
+
+struct Cache<K: Lookup + 'static>
+where
+    K::DynamicType: std::hash::Hash + Eq,
+{
+    store: Store<K>,
+    /// Filled once. From then on it may be behind, but it is never without what there was.
+    filled: Arc<AtomicBool>,
+}
+
+impl Caches {
+    /// Caches that tasks fill from now on; each is a gate that stays closed until it was filled.
+    pub(crate) fn fill(
+        client: &Client,
+        readiness: &Readiness,
+        tasks: &mut Tasks,
+        #[cfg(feature = "fault-points")] hold: &crate::fault::Hold,
+    ) -> Self {
+        let stages = watcher(Api::<Stage>::all(client.clone()), watcher::Config::default());
+        let stages = stages.default_backoff().modify(|stage| stage.managed_fields_mut().clear());
+        let applications = watcher(Api::<PartialObjectMeta<Application>>::all(client.clone()), watcher::Config::default());
+        let applications = applications.default_backoff().modify(prune);
+        Self {
+            stages: Cache::fill(
+                "stages",
+                stages,
+                readiness,
+                tasks,
+                #[cfg(feature = "fault-points")]
+                hold.clone(),
+            ),
+            applications: Cache::fill(
+                "applications",
+                applications,
+                readiness,
+                tasks,
+                #[cfg(feature = "fault-points")]
+                crate::fault::Hold::default(),
+            ),
+        }
+    }
+
+    /// A Stage, or that there is none; nothing before the cache was filled.
+    #[expect(clippy::option_option, reason = "no cache and no Stage are two things")]
+    pub(crate) fn stage(&self, name: &StageName) -> Option<Option<Arc<Stage>>> {
+        let key = ObjectRef::new(&name.stage).within(&name.project);
+        self.stages.filled().map(|stages| stages.get(&key))
+    }
+
+    /// `<namespace>/<name>` of each; nothing before the cache was filled.
+    pub(crate) fn applications_naming(&self, named: &Named) -> Option<Vec<String>> {
+        let applications = self.applications.filled()?.state();
+        Some(naming(applications.iter().map(AsRef::as_ref), named))
+    }
+}
+
+impl<K: Lookup + Clone + Send + Sync + 'static> Cache<K>
+where
+    K::DynamicType: Default + std::hash::Hash + Eq + Clone + Send + Sync,
+{
+    fn fill(
+        kind: &'static str,
+        events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+        readiness: &Readiness,
+        tasks: &mut Tasks,
+        #[cfg(feature = "fault-points")] hold: crate::fault::Hold,
+    ) -> Self {
+        let (store, writer) = store();
+        let filled = Arc::default();
+        let filler = Filler {
+            writer,
+            filled: Arc::clone(&filled),
+            gate: readiness.gate(kind),
+            shutdown: tasks.shutdown(),
+            #[cfg(feature = "fault-points")]
+            hold,
+        };
+        tasks.spawn(kind, filler.run(kind, events));
+        Self { store, filled }
+    }
+
+    fn filled(&self) -> Option<&Store<K>> {
+        self.filled.load(Ordering::Acquire).then_some(&self.store)
+    }
+}
+
+/// As [`Caches::applications_naming`], without a cache: page by page, metadata only.
+pub(crate) async fn list_applications_naming(client: &Client, named: &Named) -> kube::Result<Vec<String>> {
+    let api: Api<PartialObjectMeta<Application>> = Api::all(client.clone());
+    let mut found = vec![];
+    let mut page = ListParams::default().limit(500);
+    loop {
+        let list = api.list(&page).await?;
+        found.extend(naming(list.items.iter(), named));
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => break,
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Those that name it, in order.
+fn naming<'a>(applications: impl Iterator<Item = &'a PartialObjectMeta<Application>>, named: &Named) -> Vec<String> {
+    let names = |application: &&PartialObjectMeta<Application>| {
+        let annotation = application.annotations().get(AUTHORIZED_STAGE).map(String::as_str).unwrap_or_default();
+        annotation.split(',').filter_map(|text| text.trim().parse::<StageName>().ok()).any(|stage| match named {
+            Named::Stage(name) => stage == *name,
+            Named::Project(project) => stage.project == *project,
+        })
+    };
+    let mut found: Vec<_> = applications.filter(names).map(|a| format!("{}/{}", a.meta().namespace.as_deref().unwrap_or_default(), a.name_any())).collect();
+    found.sort_unstable();
+    found
+}
+
+/// Keeps of ten thousand Applications what is asked for.
+fn prune(application: &mut PartialObjectMeta<Application>) {
+    let metadata = application.meta_mut();
+    metadata.managed_fields = None;
+    metadata.labels = None;
+    metadata.owner_references = None;
+    metadata.finalizers = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.retain(|key, _| key == AUTHORIZED_STAGE);
+    }
+}
+
+struct Filler<K: Lookup + Clone + 'static>
+where
+    K::DynamicType: std::hash::Hash + Eq + Clone,
+{
+    writer: Writer<K>,
+    filled: Arc<AtomicBool>,
+    gate: Gate,
+    shutdown: Shutdown,
+    #[cfg(feature = "fault-points")]
+    hold: crate::fault::Hold,
+}
+
+impl<K: Lookup + Clone + 'static> Filler<K>
+where
+    K::DynamicType: std::hash::Hash + Eq + Clone,
+{
+    async fn run(mut self, kind: &'static str, events: impl Stream<Item = watcher::Result<watcher::Event<K>>>) -> anyhow::Result<()> {
+        pin_mut!(events);
+        loop {
+            let event = tokio::select! {
+                () = self.shutdown.cancelled() => return Ok(()),
+                event = events.next() => event,
+            };
+            match event {
+                Some(Ok(event)) => {
+                    #[cfg(feature = "fault-points")]
+                    let _turn = tokio::select! {
+                        () = self.shutdown.cancelled() => return Ok(()),
+                        turn = self.hold.turn() => turn,
+                    };
+                    self.writer.apply_watcher_event(&event);
+                    if matches!(event, watcher::Event::InitDone) && !self.filled.swap(true, Ordering::AcqRel) {
+                        info!(kind, "Cache filled");
+                        self.gate.open();
+                    }
+                }
+                // It goes on by itself, more slowly each time.
+                Some(Err(error)) => warn!(kind, %error, "Watch interrupted"),
+                None => bail!("the watch of {kind} ended"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_application_names_what_its_annotation_lists() {
+        let app = |name: &str, annotation: &str| -> PartialObjectMeta<Application> {
+            let metadata = json!({ "name": name, "namespace": "argocd", "labels": {}, "annotations": { AUTHORIZED_STAGE: annotation, "x": "y" } });
+            let mut app = serde_json::from_value(json!({ "metadata": metadata })).unwrap();
+            prune(&mut app);
+            assert_eq!(app.annotations().len(), 1);
+            app
+        };
+        let apps = [app("b", "shop:prod"), app("a", "x, shop:prod,other:dev"), app("c", "shop:prod-eu"), app("d", "shop:dev"), app("e", "")];
+        let stage = |text: &str| Named::Stage(text.parse().unwrap());
+        assert_eq!(naming(apps.iter(), &stage("shop:prod")), ["argocd/a", "argocd/b"]);
+        assert_eq!(naming(apps.iter(), &stage("shop:none")), [""; 0]);
+        assert_eq!(naming(apps.iter(), &Named::Project("other".into())), ["argocd/a"]);
+        assert_eq!(naming(apps.iter(), &Named::Project("shop".into())).len(), 4);
+    }
+}

@@ -1,0 +1,156 @@
+//! One review: understood, judged, answered. Whatever goes wrong on the way is a denial.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request as HttpRequest, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use futures::FutureExt as _;
+use http::StatusCode;
+use tokio::time::{timeout, timeout_at};
+use tracing::{error, info, warn};
+use ulid::{Generator, Ulid};
+use wharfinger_core::admission::{Allowed, Facts, Identities, Verdict, mutate, validate};
+use wharfinger_core::check::{Check, Code};
+
+use crate::event::Events;
+use crate::find::Find;
+use crate::metrics::{Metrics, Outcome};
+use crate::review::{NoReview, Request, Reviewed};
+
+/// An Application may hold 1.5 MB, and a review carries two of them.
+const BODY: usize = 8 << 20;
+/// The API server waits two seconds. An answer that comes later than that says nothing to anybody.
+const DEADLINE: Duration = Duration::from_millis(1500);
+/// More questions than any review has.
+const ROUNDS: usize = 64;
+
+pub(crate) struct Service<F> {
+    pub(crate) identities: Identities,
+    pub(crate) find: F,
+    pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
+    pub(crate) ulids: Arc<Mutex<Generator>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Mutate,
+    Validate,
+}
+
+pub(crate) fn router<F: Find>(service: Service<F>) -> Router {
+    let through = |door: Door| {
+        post(move |State(service): State<Arc<Service<F>>>, request: HttpRequest| async move { service.answer(door, request).await })
+    };
+    Router::new()
+        .route("/mutate", through(Door::Mutate))
+        .route("/validate", through(Door::Validate))
+        .with_state(Arc::new(service))
+}
+
+impl<F: Find> Service<F> {
+    async fn answer(&self, door: Door, request: HttpRequest) -> Response {
+        let begun = tokio::time::Instant::now();
+        let body = match timeout(DEADLINE, to_bytes(request.into_body(), BODY)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(e)) => return refuse(StatusCode::PAYLOAD_TOO_LARGE, format!("the review can't be read, or has more than {BODY} bytes: {e}")),
+            Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "the review did not arrive in time".into()),
+        };
+        let request = match Request::read(&body) {
+            Ok(request) => request,
+            Err(NoReview(text)) => return refuse(StatusCode::BAD_REQUEST, text),
+        };
+        drop(body);
+        let mut metered = self.metrics.begin(door, &request);
+        // A review that makes the process panic must not take the reviews beside it along.
+        let judged = AssertUnwindSafe(self.judge(door, &request)).catch_unwind();
+        let judged = match timeout_at(begun + DEADLINE, judged).await {
+            Ok(Ok(judged)) => judged,
+            Ok(Err(_)) => {
+                error!(uid = request.uid, resource = request.what(), "Panicked");
+                metered.outcome = Outcome::Failed;
+                Err(unavailable("the review made the webhook stumble".into()).fix("Report it, with the webhook's log"))
+            }
+            Err(_) => Err(unavailable("the review could not be judged in time".into()).fix("Try again")),
+        };
+        let answer = judged.and_then(|allowed| self.allow(&request, allowed));
+        match answer {
+            Ok(reviewed) => {
+                metered.outcome = Outcome::Allowed;
+                Json(reviewed).into_response()
+            }
+            Err(check) => {
+                let Request { uid, namespace, name, operation, .. } = &request;
+                let user = &request.user_info.username;
+                if check.code == Code::Unavailable {
+                    metered.outcome = Outcome::Failed;
+                    warn!(uid, resource = request.what(), namespace, name, operation, user, %check, "Denied for lack of facts");
+                } else {
+                    metered.outcome = Outcome::Denied;
+                    info!(uid, resource = request.what(), namespace, name, operation, user, %check, "Denied");
+                }
+                Json(Reviewed::deny(request.uid, &check)).into_response()
+            }
+        }
+    }
+
+    /// Asks, until there is nothing left to ask.
+    async fn judge(&self, door: Door, request: &Request) -> Result<Allowed, Check> {
+        let Some(review) = request.review() else {
+            let text = format!("there are no rules for {} of {}", request.operation, request.what());
+            return Err(unavailable(text).fix("Take it out of the rules of the WebhookConfigurations"));
+        };
+        let ulid = self.ulid().to_string();
+        let mut facts = Facts::default();
+        for _ in 0..ROUNDS {
+            let verdict = match door {
+                Door::Mutate => mutate(&review, &self.identities, &facts, &ulid),
+                Door::Validate => validate(&review, &self.identities, &facts),
+            };
+            match verdict {
+                Verdict::Allow(allowed) => return Ok(allowed),
+                Verdict::Deny(check) => return Err(check),
+                Verdict::Ask(question) => {
+                    let fact = self.find.find(question, &request.user_info).await;
+                    facts.add(fact.map_err(|e| unavailable(format!("what the review depends on can't be read: {e:#}")).fix("Try again"))?);
+                }
+            }
+        }
+        Err(unavailable("the review asks for too much at once".into()).fix("Write less at once"))
+    }
+
+    fn allow(&self, request: &Request, allowed: Allowed) -> Result<Reviewed, Check> {
+        let Allowed { warnings, events, object } = allowed;
+        let patch = request.object.as_ref().zip(object.as_ref()).map(|(sent, wanted)| json_patch::diff(sent, wanted));
+        let reviewed = Reviewed::allow(request.uid.clone(), warnings, patch.as_ref());
+        let reviewed = reviewed.map_err(|e| unavailable(format!("the patch can't be written: {e}")))?;
+        for event in events {
+            self.events.tell(request, &event);
+        }
+        Ok(reviewed)
+    }
+
+    /// New, and greater than those before: Promotions queue in the order of their names.
+    fn ulid(&self) -> Ulid {
+        let mut ulids = self.ulids.lock().unwrap_or_else(PoisonError::into_inner);
+        ulids.generate().unwrap_or_else(|_| Ulid::generate())
+    }
+}
+
+fn unavailable(text: String) -> Check {
+    Check::failed(Code::Unavailable, text)
+}
+
+/// There is no review to answer, so the API server takes this as a failure to call us, and shows the text.
+fn refuse(status: StatusCode, text: String) -> Response {
+    warn!(%status, text, "Refused");
+    (status, Body::from(format!("wharfinger: {text}\n"))).into_response()
+}
+
+#[cfg(test)]
+mod tests;

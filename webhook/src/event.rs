@@ -1,0 +1,94 @@
+//! Events about what was allowed although the rules say otherwise.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use serde_json::Value;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::timeout;
+use tracing::{error, warn};
+use wharfinger_core::admission;
+use wharfinger_daemon::{Shutdown, Tasks};
+
+use crate::review::Request;
+
+/// How many may wait to be written. The API server gets no answer later for them.
+const WAITING: usize = 256;
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Where events go to be written, one after the other.
+#[derive(Clone)]
+pub(crate) struct Events(Sender<Event>);
+
+impl Events {
+    pub(crate) fn write(client: Client, tasks: &mut Tasks) -> Self {
+        let (events, shutdown) = (Self::channel(), tasks.shutdown());
+        tasks.spawn("events", write(client, events.1, shutdown));
+        events.0
+    }
+
+    pub(crate) fn channel() -> (Self, Receiver<Event>) {
+        let (sender, receiver) = channel(WAITING);
+        (Self(sender), receiver)
+    }
+
+    /// Says it in the log at once, and in an event soon.
+    pub(crate) fn tell(&self, request: &Request, event: &admission::Event) {
+        let Request { namespace, name, user_info, .. } = request;
+        warn!(reason = event.reason, namespace, name, user = user_info.username, text = event.text, "Rules lifted");
+        if self.0.try_send(about(request, event)).is_err() {
+            error!(namespace, name, "Event lost: too many are waiting");
+        }
+    }
+}
+
+async fn write(client: Client, mut events: Receiver<Event>, shutdown: Shutdown) -> anyhow::Result<()> {
+    loop {
+        let event = tokio::select! {
+            // What was allowed before the end is told before the end.
+            biased;
+            Some(event) = events.recv() => event,
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        let api: Api<Event> = Api::namespaced(client.clone(), event.metadata.namespace.as_deref().unwrap_or("default"));
+        match timeout(LIMIT, api.create(&PostParams::default(), &event)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => error!(%error, note = event.note, "Event not written"),
+            Err(_) => error!(note = event.note, "Event not written in time"),
+        }
+    }
+}
+
+/// Each is an event of its own: in a series only the first would say who.
+fn about(request: &Request, event: &admission::Event) -> Event {
+    let object = request.object.as_ref().or(request.old_object.as_ref());
+    let text = |path: &str| object.and_then(|o| o.pointer(path)).and_then(Value::as_str).map(str::to_owned);
+    let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+    Event {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{}.", name.as_deref().unwrap_or("wharfinger").chars().take(200).collect::<String>())),
+            namespace: Some(namespace.clone().unwrap_or_else(|| "default".into())),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(Timestamp::now())),
+        type_: Some("Warning".into()),
+        reason: Some(event.reason.into()),
+        action: Some("Admit".into()),
+        note: Some(event.text.clone()),
+        regarding: Some(ObjectReference {
+            api_version: text("/apiVersion"),
+            kind: text("/kind"),
+            name,
+            namespace,
+            uid: text("/metadata/uid"),
+            resource_version: text("/metadata/resourceVersion"),
+            ..ObjectReference::default()
+        }),
+        reporting_controller: Some("wharfinger-webhook".into()),
+        reporting_instance: Some(std::env::var("HOSTNAME").unwrap_or_else(|_| "wharfinger-webhook".into())),
+        ..Event::default()
+    }
+}

@@ -1,0 +1,89 @@
+//! Finding out what a judgement asks for: from the caches, from the API server, and from its authorizer.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::api::PostParams;
+use kube::{Api, Client};
+use wharfinger_api::v1alpha1::{Freight, GROUP, Stage};
+use wharfinger_core::admission::{Fact, Question, Verb};
+use wharfinger_core::claim::StageName;
+
+use crate::cache::Caches;
+use crate::review::User;
+
+pub(crate) trait Find: Send + Sync + 'static {
+    fn find(&self, question: Question, user: &User) -> impl Future<Output = anyhow::Result<Fact>> + Send;
+}
+
+pub(crate) struct Cluster {
+    pub(crate) client: Client,
+    pub(crate) caches: Caches,
+}
+
+impl Find for Cluster {
+    async fn find(&self, question: Question, user: &User) -> anyhow::Result<Fact> {
+        Ok(match question {
+            Question::Stage { name, live } => {
+                let cached = if live { None } else { self.caches.stage(&name) };
+                match cached {
+                    Some(stage) => Fact::Stage { name, live: false, stage },
+                    None => Fact::Stage { stage: self.stage(&name).await?, name, live: true },
+                }
+            }
+            Question::May { verb, stage } => Fact::May { allowed: self.may(user, verb, &stage).await?, verb, stage },
+            Question::ApplicationsNaming(named) => {
+                let applications = match self.caches.applications_naming(&named) {
+                    Some(applications) => applications,
+                    None => crate::cache::list_applications_naming(&self.client, &named).await.context("the Applications")?,
+                };
+                Fact::ApplicationsNaming(named, applications)
+            }
+            Question::Freight { project, name } => {
+                let api: Api<Freight> = Api::namespaced(self.client.clone(), &project);
+                let freight = api.get_opt(&name).await.context("the Freight")?;
+                Fact::Freight { project, name, freight: freight.map(Box::new) }
+            }
+        })
+    }
+}
+
+impl Cluster {
+    async fn stage(&self, name: &StageName) -> anyhow::Result<Option<Arc<Stage>>> {
+        let api: Api<Stage> = Api::namespaced(self.client.clone(), &name.project);
+        let stage = api.get_opt(&name.stage).await.with_context(|| format!("Stage {name}"))?;
+        Ok(stage.map(Arc::new))
+    }
+
+    /// The authorizer's answer for whoever writes. It is asked each time: a permission that is gone is gone.
+    async fn may(&self, user: &User, verb: Verb, stage: &StageName) -> anyhow::Result<bool> {
+        let review = SubjectAccessReview { spec: access(user, verb, stage), ..SubjectAccessReview::default() };
+        let api: Api<SubjectAccessReview> = Api::all(self.client.clone());
+        let review = api.create(&PostParams::default(), &review).await.context("the permissions of the writer")?;
+        Ok(review.status.is_some_and(|status| status.allowed && status.denied != Some(true)))
+    }
+}
+
+fn access(user: &User, verb: Verb, stage: &StageName) -> SubjectAccessReviewSpec {
+    let User { username, uid, groups, extra } = user.clone();
+    SubjectAccessReviewSpec {
+        user: Some(username),
+        uid,
+        groups,
+        extra,
+        resource_attributes: Some(ResourceAttributes {
+            verb: Some(verb.as_str().into()),
+            group: Some(GROUP.into()),
+            resource: Some("stages".into()),
+            namespace: Some(stage.project.clone()),
+            // No name means all of them: a Role that lists names does not give that.
+            name: Some(stage.stage.clone()).filter(|name| !name.is_empty()),
+            ..ResourceAttributes::default()
+        }),
+        ..SubjectAccessReviewSpec::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! AdmissionReview, as far as it is read and written here.
+//!
+//! Types of our own: those of kube-core write a patch as a list of numbers, which the API server does not take.
+
+use std::collections::BTreeMap;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wharfinger_core::admission::{Kind, Operation, Review};
+use wharfinger_core::check::Check;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AdmissionReview {
+    api_version: String,
+    kind: String,
+    request: Option<Request>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Request {
+    pub(crate) uid: String,
+    pub(crate) resource: Resource,
+    #[serde(default)]
+    pub(crate) sub_resource: String,
+    #[serde(default)]
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) namespace: String,
+    pub(crate) operation: String,
+    pub(crate) user_info: User,
+    #[serde(default)]
+    pub(crate) object: Option<Value>,
+    #[serde(default)]
+    pub(crate) old_object: Option<Value>,
+    #[serde(default)]
+    pub(crate) dry_run: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Resource {
+    pub(crate) group: String,
+    pub(crate) resource: String,
+}
+
+/// Who writes, as the API server knows them.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct User {
+    #[serde(default)]
+    pub(crate) username: String,
+    #[serde(default)]
+    pub(crate) uid: Option<String>,
+    #[serde(default)]
+    pub(crate) groups: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) extra: Option<BTreeMap<String, Vec<String>>>,
+}
+
+/// What is wrong with what was sent, for whoever set this up.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NoReview(pub(crate) String);
+
+impl Request {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, NoReview> {
+        let review: AdmissionReview =
+            serde_json::from_slice(body).map_err(|e| NoReview(format!("not an AdmissionReview: {e}")))?;
+        if (review.api_version.as_str(), review.kind.as_str()) != ("admission.k8s.io/v1", "AdmissionReview") {
+            return Err(NoReview(format!("not an AdmissionReview of admission.k8s.io/v1, but a {} of {}", review.kind, review.api_version)));
+        }
+        review.request.ok_or_else(|| NoReview("an AdmissionReview without a request".into()))
+    }
+
+    /// What is asked, where the rules say something about it.
+    pub(crate) fn review(&self) -> Option<Review<'_>> {
+        Some(Review {
+            kind: Kind::of(&self.resource.group, &self.resource.resource, &self.sub_resource)?,
+            operation: match self.operation.as_str() {
+                "CREATE" => Operation::Create,
+                "UPDATE" => Operation::Update,
+                "DELETE" => Operation::Delete,
+                _ => return None,
+            },
+            user: &self.user_info.username,
+            old: self.old_object.as_ref(),
+            new: self.object.as_ref(),
+            dry_run: self.dry_run == Some(true),
+        })
+    }
+
+    /// `<group>/<resource>[/<subresource>]`.
+    pub(crate) fn what(&self) -> String {
+        let Resource { group, resource } = &self.resource;
+        let slash = if self.sub_resource.is_empty() { "" } else { "/" };
+        format!("{group}/{resource}{slash}{}", self.sub_resource)
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Reviewed {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    uid: String,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    message: String,
+    reason: &'static str,
+    code: u16,
+}
+
+impl Reviewed {
+    pub(crate) fn allow(uid: String, warnings: Vec<String>, patch: Option<&json_patch::Patch>) -> Result<Self, serde_json::Error> {
+        let patch = patch.filter(|p| !p.0.is_empty()).map(serde_json::to_vec).transpose()?;
+        let patch = patch.map(|patch| BASE64_STANDARD.encode(patch));
+        let warnings = warnings.into_iter().map(|warning| format!("wharfinger: {warning}")).collect();
+        Ok(Self::new(Response { uid, allowed: true, status: None, patch_type: patch.as_ref().map(|_| "JSONPatch"), patch, warnings }))
+    }
+
+    pub(crate) fn deny(uid: String, check: &Check) -> Self {
+        let status = Status { message: format!("wharfinger: {check}"), reason: "Forbidden", code: 403 };
+        Self::new(Response { uid, allowed: false, status: Some(status), patch_type: None, patch: None, warnings: vec![] })
+    }
+
+    fn new(response: Response) -> Self {
+        Self { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response }
+    }
+}
