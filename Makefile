@@ -4,7 +4,7 @@ VECTORS ?= tests/vectors
 .PHONY: test vectors e2e bench lint
 
 test: ## everything that needs nothing but Rust and git
-	cargo test --workspace --exclude wharfinger-bench
+	cargo test --workspace
 	@$(MAKE) --no-print-directory vectors
 
 vectors: ## our answers against Kargo's, from the folder VECTORS

@@ -38,7 +38,13 @@ pub struct Args {
     socket: PathBuf,
 
     /// Argo CD's own namespace, whose Applications it names without one
-    #[arg(long, global = true, env = "WHARFINGER_ARGOCD_NAMESPACE", value_name = "NAMESPACE", default_value = "argocd")]
+    #[arg(
+        long,
+        global = true,
+        env = "WHARFINGER_ARGOCD_NAMESPACE",
+        value_name = "NAMESPACE",
+        default_value = "argocd"
+    )]
     argocd_namespace: String,
 
     /// Largest upload, as it is sent
@@ -46,7 +52,13 @@ pub struct Args {
     max_upload: Bytes,
 
     /// Largest upload, once it is unpacked
-    #[arg(long, global = true, env = "WHARFINGER_MAX_UNPACKED", value_name = "BYTES", default_value = "512Mi")]
+    #[arg(
+        long,
+        global = true,
+        env = "WHARFINGER_MAX_UNPACKED",
+        value_name = "BYTES",
+        default_value = "512Mi"
+    )]
     max_unpacked: Bytes,
 
     /// How many renders go on at once
@@ -70,7 +82,16 @@ enum Command {
 impl Args {
     pub async fn run(self) -> anyhow::Result<()> {
         // Named one by one, so that a flag nobody reads is a compiler warning.
-        let Self { command, socket, argocd_namespace, max_upload, max_unpacked, concurrency, cache, admin } = self;
+        let Self {
+            command,
+            socket,
+            argocd_namespace,
+            max_upload,
+            max_unpacked,
+            concurrency,
+            cache,
+            admin,
+        } = self;
         let limits = Limits { bytes: max_unpacked.0, ..Limits::default() };
         if let Some(Command::Generate) = command {
             // Without a log: Argo CD takes all of stderr for the reason, and shows it.
@@ -88,8 +109,12 @@ impl Args {
 
         let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;
         let memory = usize::try_from(cache.0).unwrap_or(usize::MAX);
-        let settings =
-            Settings { argocd_namespace, max_upload: max_upload.0, limits, concurrency: concurrency.get() };
+        let settings = Settings {
+            argocd_namespace,
+            max_upload: max_upload.0,
+            limits,
+            concurrency: concurrency.get(),
+        };
         let plugin = Plugin::new(facts, Renderer::new(tools, memory), metrics, settings);
         let shown = socket.display().to_string();
         let socket = Socket::bind(&socket).with_context(|| format!("can't listen on {shown}"))?;
@@ -110,7 +135,8 @@ impl FromStr for Bytes {
         let units = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("", 0)];
         let found = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
         let (number, shift) = found.unwrap_or((text, 0));
-        let number: u64 = number.parse().map_err(|_| "not a number of bytes, such as 1048576 or 1Mi")?;
+        let number: u64 =
+            number.parse().map_err(|_| "not a number of bytes, such as 1048576 or 1Mi")?;
         number.checked_shl(shift).filter(|n| n >> shift == number).map(Self).ok_or("too many bytes")
     }
 }
@@ -126,12 +152,24 @@ mod tests {
         Args::command().debug_assert();
         let args = Args::parse_from(["x", "--max-upload", "1Gi"]);
         assert_eq!(args.max_upload, Bytes(1 << 30));
-        assert!(matches!(Args::parse_from(["x", "generate", "--argocd-namespace", "gitops"]).command, Some(Command::Generate)));
+        assert!(matches!(
+            Args::parse_from(["x", "generate", "--argocd-namespace", "gitops"]).command,
+            Some(Command::Generate)
+        ));
     }
 
     #[test]
     fn bytes_have_units() {
-        for (text, bytes) in [("0", Some(0)), ("512", Some(512)), ("2Ki", Some(2048)), ("1Mi", Some(1 << 20)), ("", None), ("1M", None), ("-1", None), ("99999999999Gi", None)] {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("512", Some(512)),
+            ("2Ki", Some(2048)),
+            ("1Mi", Some(1 << 20)),
+            ("", None),
+            ("1M", None),
+            ("-1", None),
+            ("99999999999Gi", None),
+        ] {
             assert_eq!(text.parse().ok(), bytes.map(Bytes), "{text:?}");
         }
     }

@@ -40,8 +40,10 @@ impl Asked {
             found.map(|(_, value)| value.as_str()).unwrap_or_default()
         };
         let app = AppName::of(get("ARGOCD_APP_NAME"), home)?;
-        let own = env.iter().filter_map(|(name, value)| Some((name.strip_prefix(OWN)?, value.as_str())));
-        let split = |list: &str| list.split(',').filter(|v| !v.is_empty()).map(str::to_owned).collect();
+        let own =
+            env.iter().filter_map(|(name, value)| Some((name.strip_prefix(OWN)?, value.as_str())));
+        let split =
+            |list: &str| list.split(',').filter(|v| !v.is_empty()).map(str::to_owned).collect();
         Ok(Self {
             claimed: Claimed::from_env(own),
             source: SourceRef {
@@ -65,7 +67,9 @@ impl AppName {
     fn of(text: &str, home: &str) -> Result<Self, Refusal> {
         let (namespace, name) = text.split_once('_').unwrap_or((home, text));
         if name.is_empty() || namespace.is_empty() {
-            return Err(Refusal::input(format!("{text:?} in ARGOCD_APP_NAME is not the name of an Application")));
+            return Err(Refusal::input(format!(
+                "{text:?} in ARGOCD_APP_NAME is not the name of an Application"
+            )));
         }
         Ok(Self { namespace: namespace.into(), name: name.into() })
     }
@@ -98,7 +102,10 @@ mod tests {
     fn the_claim_is_among_the_sources_own_variables() {
         let id = "a".repeat(40);
         let claim = format!("3-{id}");
-        let own = [("ARGOCD_ENV_WHARFINGER_STAGE", "shop:dev"), ("ARGOCD_ENV_WHARFINGER_FREIGHT", claim.as_str())];
+        let own = [
+            ("ARGOCD_ENV_WHARFINGER_STAGE", "shop:dev"),
+            ("ARGOCD_ENV_WHARFINGER_FREIGHT", claim.as_str()),
+        ];
         let with = |more: &[(&str, &str)]| {
             let all = [&[("ARGOCD_APP_NAME", "web")], more].concat();
             Asked::from_env(&env(&all), "argocd").unwrap().claimed

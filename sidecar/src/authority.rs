@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 use tonic::transport::server::Connected;
 
-pub use block::rewrite;
+use block::rewrite;
 
 /// What a client sends before its first frame.
 const PREFACE: usize = 24;
@@ -50,12 +50,17 @@ pub struct LocalAuthority<S> {
 
 impl<S> LocalAuthority<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, arrived: BytesMut::new(), ready: BytesMut::new(), frames: Frames::new(block::local) }
+        Self {
+            stream,
+            arrived: BytesMut::new(),
+            ready: BytesMut::new(),
+            frames: Frames::new(block::local),
+        }
     }
 }
 
 /// HTTP/2 as it comes from a client, frame by frame.
-pub struct Frames {
+pub(crate) struct Frames {
     /// How many bytes to let pass before the next frame begins.
     pass: usize,
     /// A header block that goes on in another frame.
@@ -72,12 +77,12 @@ struct Open {
 
 impl Frames {
     /// `authority` says what to write in the place of an authority of at least so many bytes.
-    pub fn new(authority: block::Authority) -> Self {
+    pub(crate) fn new(authority: block::Authority) -> Self {
         Self { pass: PREFACE, open: None, authority }
     }
 
     /// Moves all that is whole from `from` to `to`.
-    pub fn pump(&mut self, from: &mut BytesMut, to: &mut BytesMut) -> io::Result<()> {
+    pub(crate) fn pump(&mut self, from: &mut BytesMut, to: &mut BytesMut) -> io::Result<()> {
         loop {
             if self.pass > 0 {
                 let passing = self.pass.min(from.len());
@@ -133,7 +138,12 @@ impl Open {
         if flags & PRIORITY != 0 {
             (priority, payload) = payload.split_at_checked(5).ok_or_else(short)?;
         }
-        Ok(Self { flags: flags & !PADDED, stream, priority: priority.into(), block: payload.into() })
+        Ok(Self {
+            flags: flags & !PADDED,
+            stream,
+            priority: priority.into(),
+            block: payload.into(),
+        })
     }
 
     fn more(mut self, flags: u8, payload: &[u8]) -> io::Result<Self> {
@@ -178,7 +188,11 @@ fn malformed(what: &str) -> io::Error {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for LocalAuthority<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         while this.ready.is_empty() {
             if ready!(poll_read_buf(Pin::new(&mut this.stream), cx, &mut this.arrived))? == 0 {
@@ -195,7 +209,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for LocalAuthority<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for LocalAuthority<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 

@@ -76,7 +76,8 @@ async fn weigh(
     let claim = asked.claimed.as_ref().ok().and_then(|claimed| claimed.claim.as_ref());
     match (assignment, claim) {
         (Some(assignment), Some(claim)) => {
-            let (app, evidence) = facts.evidence(&asked.app, &stage.name, claim, assignment).await?;
+            let (app, evidence) =
+                facts.evidence(&asked.app, &stage.name, claim, assignment).await?;
             Ok((app, Some(evidence)))
         }
         // Nothing to weigh: the next judgement says what is missing.

@@ -4,8 +4,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::Stream;
-use kube::core::{NamespaceResourceScope, PartialObjectMeta};
-use kube::runtime::watcher::{self, Event, metadata_watcher, watcher};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -24,22 +24,16 @@ impl Cluster {
         Self(client)
     }
 
-    /// An object as it is now; nothing where there is none.
+    /// An object as it is now; nothing where there is none. `PartialObjectMeta<K>` asks for the metadata alone.
     pub async fn get<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, Refusal>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug,
     {
         let api: Api<K> = Api::namespaced(self.0.clone(), namespace);
         answer::<K, _>(timeout(PATIENCE, api.get_opt(name)).await)
-    }
-
-    /// The metadata of an object as it is now.
-    pub async fn get_metadata<K>(&self, namespace: &str, name: &str) -> Result<Option<PartialObjectMeta<K>>, Refusal>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-    {
-        let api: Api<K> = Api::namespaced(self.0.clone(), namespace);
-        answer::<K, _>(timeout(PATIENCE, api.get_metadata_opt(name)).await)
     }
 
     /// All objects of a kind, in all namespaces, and whatever becomes of them.
@@ -49,14 +43,6 @@ impl Cluster {
     {
         watcher(Api::all(self.0.clone()), watcher::Config::default())
     }
-
-    /// The same for metadata alone.
-    pub fn watch_metadata<K>(&self) -> impl Stream<Item = watcher::Result<Event<PartialObjectMeta<K>>>> + Send + use<K>
-    where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-    {
-        metadata_watcher(Api::all(self.0.clone()), watcher::Config::default())
-    }
 }
 
 fn answer<K: Resource<DynamicType = ()>, T>(
@@ -65,11 +51,13 @@ fn answer<K: Resource<DynamicType = ()>, T>(
     let kind = K::kind(&());
     match answer {
         Ok(Ok(object)) => Ok(object),
-        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => Err(Refusal::Internal(format!(
-            "the sidecar's service account may not read the {kind}; its ClusterRole must allow get, list and watch of {}.{}",
-            K::plural(&()),
-            K::group(&()),
-        ))),
+        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
+            Err(Refusal::Internal(format!(
+                "the sidecar's service account may not read the {kind}; its ClusterRole must allow get, list and watch of {}.{}",
+                K::plural(&()),
+                K::group(&()),
+            )))
+        }
         Ok(Err(error)) => {
             tracing::warn!(%kind, error = &error as &dyn std::error::Error, "Kubernetes API does not answer");
             Err(unreachable(&kind))

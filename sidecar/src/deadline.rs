@@ -62,7 +62,9 @@ mod tests {
         check(Some("59993410u"), 59_993, 58_993);
         check(Some("1H"), 3_600_000, 3_599_000);
         check(Some("99999999H"), 3_600_000, 3_599_000);
-        for none in [None, Some(""), Some("S"), Some("60"), Some("123456789S"), Some("-1S"), Some("1X")] {
+        for none in
+            [None, Some(""), Some("S"), Some("60"), Some("123456789S"), Some("-1S"), Some("1X")]
+        {
             check(none, 300_000, 299_000);
         }
     }

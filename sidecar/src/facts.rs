@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _, pin_mut};
 use kube::core::PartialObjectMeta;
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::WatchStreamExt as _;
 use kube::{Resource, ResourceExt as _};
 use tracing::{info, warn};
 use wharfinger_api::additions::Assignment;
@@ -56,14 +56,18 @@ impl Facts {
     /// Kept by watches, which `tasks` runs. `readiness` waits for both.
     pub fn watched(cluster: Cluster, readiness: &Readiness, tasks: &mut Tasks) -> Self {
         let (apps, writer) = store();
-        let seen = cluster.watch_metadata().modify(|app: &mut PartialObjectMeta<Application>| {
+        let seen = cluster.watch().modify(|app: &mut PartialObjectMeta<Application>| {
             let meta = app.meta_mut();
-            let annotation = meta.annotations.as_mut().and_then(|a| a.remove_entry(AUTHORIZED_STAGE));
+            let annotation =
+                meta.annotations.as_mut().and_then(|a| a.remove_entry(AUTHORIZED_STAGE));
             meta.annotations = annotation.map(|entry| [entry].into());
             (meta.managed_fields, meta.labels, meta.owner_references) = (None, None, None);
         });
         let seen = seen.default_backoff().reflect(writer);
-        tasks.spawn("watch of Applications", follow(seen, readiness.gate("applications"), tasks.shutdown()));
+        tasks.spawn(
+            "watch of Applications",
+            follow(seen, readiness.gate("applications"), tasks.shutdown()),
+        );
 
         let (stages, writer) = store();
         let seen = cluster.watch().modify(|stage: &mut Stage| {
@@ -92,7 +96,8 @@ impl Facts {
     }
 
     pub async fn live_app(&self, app: &AppName) -> Result<SeenApp, Refusal> {
-        let found = self.cluster.get_metadata::<Application>(&app.namespace, &app.name).await?;
+        let found =
+            self.cluster.get::<PartialObjectMeta<Application>>(&app.namespace, &app.name).await?;
         let found = found.ok_or_else(|| absent(app))?;
         Ok(SeenApp { annotation: annotation(&found), live: true })
     }
@@ -125,8 +130,10 @@ impl Facts {
             }
             self.cluster.get::<Promotion>(&stage.project, &assignment.promotion).await
         };
-        let (found, promotion) =
-            futures::try_join!(self.cluster.get::<Application>(&app.namespace, &app.name), promotion)?;
+        let (found, promotion) = futures::try_join!(
+            self.cluster.get::<Application>(&app.namespace, &app.name),
+            promotion
+        )?;
         let found = found.ok_or_else(|| absent(app))?;
         let phase = promotion.map(|p| p.status.map(|s| s.phase).unwrap_or_default());
         let evidence = Evidence::of(&found, stage, claim, assignment, phase.as_deref());
@@ -140,7 +147,9 @@ fn annotation(object: &impl Resource) -> Option<String> {
 
 fn absent(app: &AppName) -> Refusal {
     let AppName { namespace, name } = app;
-    Refusal::NotFound(format!("there is no Application {name} in the namespace {namespace}, so nothing says which Stage it belongs to. Create it without validation (--validate=false), or through kubectl or an ApplicationSet"))
+    Refusal::NotFound(format!(
+        "there is no Application {name} in the namespace {namespace}, so nothing says which Stage it belongs to. Create it without validation (--validate=false), or through kubectl or an ApplicationSet"
+    ))
 }
 
 /// Keeps a watch going. A watch that fails is begun again, for ever; what it has told stays known meanwhile.

@@ -48,7 +48,10 @@ async fn render(argocd_namespace: &str, limits: Limits) -> anyhow::Result<Vec<St
     let collection = grant(&asked, &facts).await?;
     revision::check(&collection, &asked.source).map_err(Refusal::from)?;
 
-    let path = env.iter().find(|(name, _)| name == "ARGOCD_APP_SOURCE_PATH").map_or("", |(_, path)| path.as_str());
+    let path = env
+        .iter()
+        .find(|(name, _)| name == "ARGOCD_APP_SOURCE_PATH")
+        .map_or("", |(_, path)| path.as_str());
     let (root, folder) = locate(&env::current_dir()?, path);
     let files = spawn_blocking(move || Files::read(&root, limits)).await?.map_err(Refusal::from)?;
     let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;
@@ -62,7 +65,10 @@ async fn render(argocd_namespace: &str, limits: Limits) -> anyhow::Result<Vec<St
 /// The root is not told. It is above what our folder has in common with the source's path, from the end: where only a part
 /// of the repository was sent, the path begins further up than the root.
 fn locate(here: &Path, path: &str) -> (PathBuf, String) {
-    let parts = Path::new(path).components().rev().filter(|part| matches!(part, std::path::Component::Normal(_)));
+    let parts = Path::new(path)
+        .components()
+        .rev()
+        .filter(|part| matches!(part, std::path::Component::Normal(_)));
     let common = here.components().rev().zip(parts).take_while(|(a, b)| a == b).count();
     let root = here.ancestors().nth(common).unwrap_or(here);
     let folder = here.strip_prefix(root).unwrap_or(Path::new(""));
@@ -76,7 +82,11 @@ mod tests {
     #[test]
     fn the_root_is_above_the_applications_folder() {
         let check = |here: &str, path: &str, root: &str, folder: &str| {
-            assert_eq!(locate(Path::new(here), path), (root.into(), folder.into()), "{here} {path}");
+            assert_eq!(
+                locate(Path::new(here), path),
+                (root.into(), folder.into()),
+                "{here} {path}"
+            );
         };
         check("/tmp/_cmp_server/1234/apps/web", "apps/web", "/tmp/_cmp_server/1234", "apps/web");
         check("/tmp/_cmp_server/1234/apps/web", "./apps/web/", "/tmp/_cmp_server/1234", "apps/web");

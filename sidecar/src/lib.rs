@@ -26,6 +26,10 @@ pub mod upload;
 
 /// Argo CD's protocol, generated.
 pub mod proto {
-    #![expect(unreachable_pub, clippy::pedantic, reason = "generated")]
+    #![expect(
+        clippy::allow_attributes,
+        clippy::allow_attributes_without_reason,
+        reason = "generated"
+    )]
     tonic::include_proto!("plugin");
 }

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
-use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
+use prometheus_client::metrics::{
+    counter::Counter, family::Family, gauge::Gauge, histogram::Histogram,
+};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::refusal::Refusal;
@@ -50,10 +52,25 @@ impl Metrics {
             bases_bytes: Gauge::default(),
         };
         registry.register("renders", "Renders, by how they ended", this.renders.clone());
-        registry.register_with_unit("render", "How long renders took", Unit::Seconds, this.duration.clone());
-        registry.register_with_unit("uploads", "What was received", Unit::Bytes, this.uploads.clone());
+        registry.register_with_unit(
+            "render",
+            "How long renders took",
+            Unit::Seconds,
+            this.duration.clone(),
+        );
+        registry.register_with_unit(
+            "uploads",
+            "What was received",
+            Unit::Bytes,
+            this.uploads.clone(),
+        );
         registry.register("bases", "Rendered bases that are kept", this.bases.clone());
-        registry.register_with_unit("bases", "What they take", Unit::Bytes, this.bases_bytes.clone());
+        registry.register_with_unit(
+            "bases",
+            "What they take",
+            Unit::Bytes,
+            this.bases_bytes.clone(),
+        );
         this
     }
 
@@ -87,6 +104,7 @@ impl Render {
             Err(Refusal::Input(_)) => Outcome::Invalid,
             Err(Refusal::Unavailable(_) | Refusal::Busy) => Outcome::Unavailable,
             Err(Refusal::Deadline) => Outcome::TimedOut,
+            Err(Refusal::Gone) => Outcome::Abandoned,
             Err(Refusal::Internal(_)) => Outcome::Failed,
         };
     }

@@ -23,6 +23,8 @@ pub enum Refusal {
     Busy,
     /// It took longer than Argo CD waits.
     Deadline,
+    /// The caller is gone, so most likely nobody reads this.
+    Gone,
     /// A fault of ours, or of the installation.
     Internal(String),
 }
@@ -33,7 +35,10 @@ impl Refusal {
     }
 
     pub fn unavailable(text: impl Into<String>) -> Self {
-        Self::Unavailable(Check::failed(CheckCode::Unavailable, text).fix("Nothing was changed; Argo CD tries again"))
+        Self::Unavailable(
+            Check::failed(CheckCode::Unavailable, text)
+                .fix("Nothing was changed; Argo CD tries again"),
+        )
     }
 
     /// As gRPC has it. Argo CD's controller asks again by itself on the two transient ones, up to three times.
@@ -45,6 +50,7 @@ impl Refusal {
             Self::Unavailable(_) => Code::Unavailable,
             Self::Busy => Code::ResourceExhausted,
             Self::Deadline => Code::DeadlineExceeded,
+            Self::Gone => Code::Cancelled,
             Self::Internal(_) => Code::Internal,
         }
     }
@@ -56,6 +62,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Check(check) | Self::Unavailable(check) => check.fmt(f),
             Self::NotFound(text) | Self::Input(text) | Self::Internal(text) => f.write_str(text),
+            Self::Gone => f.write_str("the upload ended before all that was announced had come"),
             Self::Busy => f.write_str("too many renders at once; nothing was changed, Argo CD tries again. If it persists, raise the plugin's --concurrency and its limits"),
             Self::Deadline => f.write_str("rendering took longer than Argo CD waits; nothing was changed. Narrow the annotation argocd.argoproj.io/manifest-generate-paths, or raise controller.repo.server.timeout.seconds and server.repo.server.timeout.seconds in argocd-cmd-params-cm"),
         }

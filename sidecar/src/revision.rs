@@ -10,13 +10,18 @@ use crate::asked::SourceRef;
 pub(crate) fn check(collection: &FreightCollection, source: &SourceRef) -> Result<(), Check> {
     let repo = normalise_git(&source.repo_url);
     let commits = collection.items.values().flat_map(|freight| &freight.commits);
-    let wanted: Vec<&str> =
-        commits.filter(|c| !c.id.is_empty() && normalise_git(&c.repo_url) == repo).map(|c| c.id.as_str()).collect();
+    let wanted: Vec<&str> = commits
+        .filter(|c| !c.id.is_empty() && normalise_git(&c.repo_url) == repo)
+        .map(|c| c.id.as_str())
+        .collect();
     if wanted.is_empty() || wanted.contains(&source.revision.as_str()) {
         return Ok(());
     }
     let SourceRef { repo_url, revision } = source;
-    let text = format!("the Stage's Freight carries commit {} of {repo_url}, but Argo CD asks for {revision}", wanted.join(" or "));
+    let text = format!(
+        "the Stage's Freight carries commit {} of {repo_url}, but Argo CD asks for {revision}",
+        wanted.join(" or ")
+    );
     Err(Check::failed(Code::WrongRevision, text)
         .fix("Wharfinger's controller sets targetRevision; if it stays different, look for who else writes it"))
 }
@@ -29,11 +34,22 @@ mod tests {
 
     #[test]
     fn a_commit_of_the_same_repository_is_the_only_one_rendered() {
-        let commit = |repo: &str, id: &str| GitCommit { repo_url: repo.into(), id: id.into(), ..GitCommit::default() };
-        let freight = |commits: Vec<GitCommit>| FreightReference { commits, ..FreightReference::default() };
+        let commit = |repo: &str, id: &str| GitCommit {
+            repo_url: repo.into(),
+            id: id.into(),
+            ..GitCommit::default()
+        };
+        let freight =
+            |commits: Vec<GitCommit>| FreightReference { commits, ..FreightReference::default() };
         let items = [
-            ("Warehouse/a".to_owned(), freight(vec![commit("https://git.example.com/shop/config.git", "aaa")])),
-            ("Warehouse/b".to_owned(), freight(vec![commit("https://git.example.com/other", "bbb")])),
+            (
+                "Warehouse/a".to_owned(),
+                freight(vec![commit("https://git.example.com/shop/config.git", "aaa")]),
+            ),
+            (
+                "Warehouse/b".to_owned(),
+                freight(vec![commit("https://git.example.com/other", "bbb")]),
+            ),
         ];
         let collection = FreightCollection { items: items.into(), ..FreightCollection::default() };
         let asks = |repo: &str, revision: &str| {

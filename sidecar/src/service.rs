@@ -1,9 +1,6 @@
 //! The four calls: translate, answer, translate back.
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 use futures::{FutureExt as _, TryStreamExt as _};
 use tokio::sync::Semaphore;
@@ -26,8 +23,8 @@ use crate::proto::config_management_plugin_service_server::{
     ConfigManagementPluginService, ConfigManagementPluginServiceServer,
 };
 use crate::proto::{
-    AppStreamRequest, CheckPluginConfigurationResponse, EnvEntry, ManifestResponse, ParameterAnnouncement,
-    ParametersAnnouncementResponse, RepositoryResponse,
+    AppStreamRequest, CheckPluginConfigurationResponse, EnvEntry, ManifestResponse,
+    ParameterAnnouncement, ParametersAnnouncementResponse, RepositoryResponse,
 };
 use crate::refusal::Refusal;
 use crate::socket::Socket;
@@ -66,7 +63,10 @@ pub async fn serve(socket: Socket, plugin: Plugin, shutdown: Shutdown) -> anyhow
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(2 << 20)
         .add_service(service)
-        .serve_with_incoming_shutdown(socket.connections().map_ok(LocalAuthority::new), shutdown.cancelled_owned())
+        .serve_with_incoming_shutdown(
+            socket.connections().map_ok(LocalAuthority::new),
+            shutdown.cancelled_owned(),
+        )
         .await?;
     Ok(())
 }
@@ -84,7 +84,11 @@ impl Plugin {
     ) -> Result<Vec<String>, Refusal> {
         let metadata = upload::metadata(stream).await?;
         let folder = folder(&metadata.app_rel_path)?;
-        let env: Vec<_> = metadata.env.iter().map(|EnvEntry { name, value }| (name.clone(), value.clone())).collect();
+        let env: Vec<_> = metadata
+            .env
+            .iter()
+            .map(|EnvEntry { name, value }| (name.clone(), value.clone()))
+            .collect();
         let asked = Asked::from_env(&env, &self.settings.argocd_namespace)?;
 
         // Before the files are looked at: who is refused takes no memory.
@@ -111,19 +115,14 @@ impl Plugin {
     }
 }
 
-/// Does `work` on a stream and answers in time, whatever happens: at the deadline, after a panic, and never before the
-/// stream has been read to its end.
+/// Does `work` and answers in time, whatever happens: at the deadline, after a panic.
 ///
 /// When the caller goes away, this is dropped, and with it whatever `work` has started.
-async fn answer<'s, T, F>(
-    stream: &'s mut Streaming<AppStreamRequest>,
+async fn answer<T>(
     deadline: Deadline,
-    work: impl FnOnce(&'s mut Streaming<AppStreamRequest>) -> F,
-) -> Result<T, Refusal>
-where
-    F: Future<Output = Result<T, Refusal>>,
-{
-    match timeout_at(deadline.soft, AssertUnwindSafe(work(stream)).catch_unwind()).await {
+    work: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    match timeout_at(deadline.soft, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(panicked()),
         Err(_) => Err(Refusal::Deadline),
@@ -138,7 +137,9 @@ fn panicked() -> Refusal {
 /// The Application's folder in the upload.
 fn folder(path: &str) -> Result<String, Refusal> {
     let inside = || files::join("", path).filter(|_| !path.starts_with('/'));
-    inside().ok_or_else(|| Refusal::input(format!("the Application's path {path:?} leaves the repository")))
+    inside().ok_or_else(|| {
+        Refusal::input(format!("the Application's path {path:?} leaves the repository"))
+    })
 }
 
 #[tonic::async_trait]
@@ -150,11 +151,13 @@ impl ConfigManagementPluginService for Plugin {
         let render = self.metrics.begin();
         let deadline = Deadline::of(request.metadata(), Instant::now());
         let mut stream = request.into_inner();
-        let result = answer(&mut stream, deadline, |stream| self.generate(stream, deadline)).await;
+        let result = answer(deadline, self.generate(&mut stream, deadline)).await;
         finish(&mut stream, deadline).await;
         render.end(result.as_ref().map(drop));
         match result {
-            Ok(manifests) => Ok(Response::new(ManifestResponse { manifests, source_type: String::new() })),
+            Ok(manifests) => {
+                Ok(Response::new(ManifestResponse { manifests, source_type: String::new() }))
+            }
             Err(refusal) => {
                 info!(%refusal, "Not rendered");
                 Err(Status::from(&refusal))
@@ -167,7 +170,10 @@ impl ConfigManagementPluginService for Plugin {
         &self,
         _: Request<()>,
     ) -> Result<Response<CheckPluginConfigurationResponse>, Status> {
-        Ok(Response::new(CheckPluginConfigurationResponse { is_discovery_configured: false, provide_git_creds: false }))
+        Ok(Response::new(CheckPluginConfigurationResponse {
+            is_discovery_configured: false,
+            provide_git_creds: false,
+        }))
     }
 
     async fn match_repository(
@@ -214,3 +220,6 @@ fn announced() -> Vec<ParameterAnnouncement> {
     };
     Options::PARAMETERS.into_iter().map(announce).collect()
 }
+
+#[cfg(test)]
+mod tests;

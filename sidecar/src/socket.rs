@@ -14,12 +14,8 @@ use tracing::warn;
 /// A socket that listens, under its name from the moment it does until this is dropped.
 pub struct Socket {
     listener: UnixListener,
-    name: Name,
-}
-
-/// The name, which is ours as long as the file behind it is.
-struct Name {
     path: PathBuf,
+    /// The name is ours as long as the file behind it is.
     inode: u64,
 }
 
@@ -33,7 +29,8 @@ impl Socket {
             let text = format!("{} is there and is not a socket", path.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
-        let folder = path.parent().unwrap_or(Path::new(".")).join(format!(".{}", std::process::id()));
+        let folder =
+            path.parent().unwrap_or(Path::new(".")).join(format!(".{}", std::process::id()));
         // From an earlier life with the same number.
         fs::remove_dir_all(&folder).ok();
         fs::create_dir(&folder)?;
@@ -47,8 +44,7 @@ impl Socket {
         // repo-server may run as another user. Who can reach the folder is said by the volume.
         fs::set_permissions(hidden, Permissions::from_mode(0o666))?;
         fs::rename(hidden, path)?;
-        let name = Name { path: path.to_owned(), inode: fs::symlink_metadata(path)?.ino() };
-        Ok(Self { listener, name })
+        Ok(Self { listener, path: path.to_owned(), inode: fs::symlink_metadata(path)?.ino() })
     }
 
     /// The connections, for ever. One that can't be accepted (out of file descriptors, most likely) does not end them.
@@ -67,7 +63,7 @@ impl Socket {
     }
 }
 
-impl Drop for Name {
+impl Drop for Socket {
     fn drop(&mut self) {
         // Unless a successor has taken it already.
         if fs::symlink_metadata(&self.path).is_ok_and(|there| there.ino() == self.inode) {
@@ -87,7 +83,9 @@ mod tests {
     async fn the_name_appears_with_the_socket_and_goes_with_it() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("wharfinger.sock");
-        let names = || fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+        let names = || {
+            fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>()
+        };
         let socket = Socket::bind(&path).unwrap();
         assert_eq!(names(), ["wharfinger.sock"]);
         let _client = UnixStream::connect(&path).await.unwrap();

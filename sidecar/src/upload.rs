@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use flate2::read::GzDecoder;
 use sha2::{Digest as _, Sha256};
 use tar::{Archive, EntryType};
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 use wharfinger_render::Files;
 use wharfinger_render::files::{Limits, Refused, Tree};
 
@@ -20,10 +20,14 @@ pub struct Upload {
 }
 
 /// The first message of a stream.
-pub async fn metadata(stream: &mut Streaming<AppStreamRequest>) -> Result<ManifestRequestMetadata, Refusal> {
+pub async fn metadata(
+    stream: &mut Streaming<AppStreamRequest>,
+) -> Result<ManifestRequestMetadata, Refusal> {
     match next(stream).await? {
         Some(Request::Metadata(metadata)) => Ok(metadata),
-        Some(Request::File(_)) | None => Err(Refusal::input("the upload does not begin with metadata")),
+        Some(Request::File(_)) | None => {
+            Err(Refusal::input("the upload does not begin with metadata"))
+        }
     }
 }
 
@@ -49,8 +53,14 @@ pub async fn receive(
         bytes.extend_from_slice(&file.chunk);
     }
     let sha256: [u8; 32] = sha256.finalize().into();
+    // A caller that went away looks like the end of the stream: tonic makes no difference.
+    if i64::try_from(bytes.len()).is_ok_and(|length| length < metadata.size) {
+        return Err(Refusal::Gone);
+    }
     if !metadata.checksum.eq_ignore_ascii_case(&hex(&sha256)) {
-        return Err(Refusal::input("the upload does not have the checksum that was announced for it"));
+        return Err(Refusal::input(
+            "the upload does not have the checksum that was announced for it",
+        ));
     }
     Ok(Upload { bytes, sha256 })
 }
@@ -64,11 +74,17 @@ pub async fn drain(stream: &mut Streaming<AppStreamRequest>) {
 }
 
 async fn next(stream: &mut Streaming<AppStreamRequest>) -> Result<Option<Request>, Refusal> {
-    let broken = |status: tonic::Status| Refusal::input(format!("the upload broke off: {}", status.message()));
+    let broken = |status: tonic::Status| match status.code() {
+        // The stream was reset, or the connection ended.
+        Code::Cancelled | Code::Unknown | Code::Unavailable => Refusal::Gone,
+        _ => Refusal::input(format!("the upload can't be read: {}", status.message())),
+    };
     match stream.message().await.map_err(broken)? {
         None => Ok(None),
         Some(AppStreamRequest { request: Some(request) }) => Ok(Some(request)),
-        Some(AppStreamRequest { request: None }) => Err(Refusal::input("the upload has an empty message")),
+        Some(AppStreamRequest { request: None }) => {
+            Err(Refusal::input("the upload has an empty message"))
+        }
     }
 }
 
@@ -81,9 +97,9 @@ pub fn unpack(archive: &[u8], limits: Limits) -> Result<Files, Refusal> {
     let most = limits.bytes + limits.files as u64 * 2048 + (1 << 20);
     let mut inflated = GzDecoder::new(archive).take(most + 1);
     let mut archive = Archive::new(&mut inflated);
-    let entries = archive.entries().map_err(corrupt)?;
+    let entries = archive.entries().map_err(|e| corrupt(&e))?;
     for entry in entries {
-        let mut entry = entry.map_err(corrupt)?;
+        let mut entry = entry.map_err(|e| corrupt(&e))?;
         let name = entry.path_bytes().into_owned();
         if name.split(|b| *b == b'/').any(|part| part == b".git") {
             continue;
@@ -95,7 +111,7 @@ pub fn unpack(archive: &[u8], limits: Limits) -> Result<Files, Refusal> {
                     return Err(Refused::TooLarge(limits.bytes).into());
                 }
                 let mut content = Vec::new();
-                (&mut entry).take(room + 1).read_to_end(&mut content).map_err(corrupt)?;
+                (&mut entry).take(room + 1).read_to_end(&mut content).map_err(|e| corrupt(&e))?;
                 tree.file(&name, content)?;
             }
             EntryType::Symlink => tree.link(&name, &target(&entry)?)?,
@@ -106,7 +122,7 @@ pub fn unpack(archive: &[u8], limits: Limits) -> Result<Files, Refusal> {
     }
     // To the end, where gzip's own checksum is.
     let rest = io::copy(&mut inflated, &mut io::sink());
-    rest.map_err(corrupt)?;
+    rest.map_err(|e| corrupt(&e))?;
     if inflated.limit() == 0 {
         return Err(Refused::TooLarge(limits.bytes).into());
     }
@@ -114,11 +130,13 @@ pub fn unpack(archive: &[u8], limits: Limits) -> Result<Files, Refusal> {
 }
 
 fn target<R: Read>(entry: &tar::Entry<'_, R>) -> Result<Vec<u8>, Refusal> {
-    let target = entry.link_name_bytes().ok_or_else(|| Refusal::input("the upload has a link that leads nowhere"))?;
+    let target = entry
+        .link_name_bytes()
+        .ok_or_else(|| Refusal::input("the upload has a link that leads nowhere"))?;
     Ok(target.into_owned())
 }
 
-fn corrupt(error: io::Error) -> Refusal {
+fn corrupt(error: &io::Error) -> Refusal {
     Refusal::Input(format!("the upload is not a gzipped tar archive: {error}"))
 }
 

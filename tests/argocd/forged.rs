@@ -245,8 +245,12 @@ fn an_application_of_ours_belongs_to_one_stage() -> Result<()> {
     let project = Project::new(&cluster, "one-stage")?;
     project.stage("dev")?;
     project.stage("prod")?;
-    for (name, annotation) in [("two", json!("one-stage:dev,one-stage:prod")), ("none", Value::Null), ("glob", json!("one-stage:*"))] {
-        let app = App::new(&project, name, "dev", Kind::Plain)?.with(|_, annotations| annotations[STAGE] = annotation);
+    for (name, annotations) in [
+        ("two", json!({ STAGE: "one-stage:dev,one-stage:prod" })),
+        ("none", json!({})),
+        ("glob", json!({ STAGE: "one-stage:*" })),
+    ] {
+        let app = App::new(&project, name, "dev", Kind::Plain)?.with(|_, a| *a = annotations);
         let text = refused(app.create().map(|()| Value::Null), "authorized-stage")?;
         ensure!(text.contains("<project>:<stage>"), "it says what to write: {text}");
     }

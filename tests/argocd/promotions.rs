@@ -92,7 +92,7 @@ fn two_hundred_promotions_in_a_row_over_four_stages() -> Result<()> {
     let project = Project::new(&cluster, "many")?;
     for stage in STAGES {
         project.stage(stage)?;
-        App::new(&project, stage, stage, Kind::Plain)?.create()?;
+        App::new(&project, stage, stage, Kind::Bare)?.create()?;
     }
     let freight = [project.freight("v1")?, project.freight("v2")?];
     // All are asked for at once: each Stage works through its fifty in order.

@@ -9,8 +9,10 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use wharfinger_cluster::{Cluster, Identity, Instance, Role, shared};
+use wharfinger_cluster::{Cluster, Instance, Process, Role, shared};
 use wharfinger_tests::{App, IMAGE, Kind, Project, refused};
+
+use crate::owners::refresh;
 
 const STAGE: &str = "kargo.akuity.io/authorized-stage";
 
@@ -75,14 +77,13 @@ fn claims_that_came_past_the_webhook() -> Result<()> {
         // Hard: for a claim that was rendered before, Argo CD has the answer.
         let annotations = json!({ STAGE: annotation, "argocd.argoproj.io/refresh": "hard" });
         app.merge(&json!({ "metadata": { "annotations": annotations }, "spec": { "source": { "plugin": { "env": env } } } }))?;
-        let seen = app.wait(&format!("be refused with [{code}] ({row})"), |a| {
-            let conditions = a["status"]["conditions"].as_array()?;
-            let error = conditions.iter().find(|c| c["type"] == "ComparisonError")?["message"].as_str()?;
+        let (error, sync) = app.wait(&format!("be refused with [{code}] ({row})"), |a| {
+            let error = error_with(code, a)?;
             let about_this = a["metadata"]["annotations"].get("argocd.argoproj.io/refresh").is_none();
-            (about_this && error.contains(&format!("[{code}]"))).then(|| (error.to_owned(), a["status"]["sync"]["status"].clone()))
+            about_this.then(|| (error, a["status"]["sync"]["status"].clone()))
         })?;
-        ensure!(seen.0.contains(text), "{row}: it says what is the matter: {}", seen.0);
-        ensure!(seen.1 == "Unknown", "{row}: {}", seen.1);
+        ensure!(error.contains(text), "{row}: it says what is the matter: {error}");
+        ensure!(sync == "Unknown", "{row}: {sync}");
         ensure!(app.image()? == format!("{IMAGE}:v2"), "{row}: live objects stay");
     }
     // Left as it is found after an outage: the controller puts it right.
@@ -108,24 +109,30 @@ fn a_sidecar_that_starts_without_the_api_server() -> Result<()> {
     app.runs("v1")?;
 
     let sidecar = cluster.process(Role::Sidecar(Instance::First))?;
-    let reached = sidecar.env("KUBECONFIG").context("the sidecar must have a KUBECONFIG")?;
-    let road = Road::new(&cluster)?;
-    sidecar.set_env("KUBECONFIG", &road.kubeconfig);
+    let road = Road::new(&cluster, &sidecar)?;
     sidecar.stop()?;
     thread::scope(|scope| -> Result<()> {
         let started = scope.spawn(|| sidecar.start());
-        let refresh = json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "hard" } } });
-        app.merge(&refresh)?;
-        let error = app.comparison_error()?;
-        ensure!(error.contains("[unavailable]"), "{error}");
+        // A new commit: for the one before, Argo CD has the answer.
+        project.commit(&[(&format!("{}/more.yaml", app.name), "kind: ConfigMap\napiVersion: v1\nmetadata: {name: more}\n")])?;
+        app.merge(&refresh())?;
+        let error = app.wait("be refused with [unavailable]", |a| error_with("unavailable", a))?;
+        ensure!(error.contains("can't reach the Kubernetes API"), "{error}");
         ensure!(app.image()? == format!("{IMAGE}:v1"), "live objects stay");
         road.open()?;
         started.join().expect("starting does not panic")
     })?;
     app.wait("be synced again", |a| (a["status"]["sync"]["status"] == "Synced").then_some(()))?;
-    sidecar.set_env("KUBECONFIG", &reached);
-    sidecar.restart()?;
+    drop(road);
+    sidecar.start()?;
     app.runs("v1")
+}
+
+/// The text of the condition by which Argo CD passes on a refusal of ours.
+fn error_with(code: &str, app: &Value) -> Option<String> {
+    let conditions = app["status"]["conditions"].as_array()?;
+    let error = conditions.iter().find(|c| c["type"] == "ComparisonError")?["message"].as_str()?;
+    error.contains(&format!("[{code}]")).then(|| error.to_owned())
 }
 
 /// A cluster without our webhooks, as before the installation. Put back at the end, whatever comes.
@@ -169,21 +176,23 @@ impl Drop for Unguarded<'_> {
     }
 }
 
-/// A way to the API server that is closed at first.
-struct Road {
-    kubeconfig: String,
+/// A way from a process to the API server that is closed at first. The process takes it from its next start on.
+struct Road<'p> {
+    process: &'p Process,
+    before: String,
     from: u16,
     to: u16,
 }
 
-impl Road {
-    fn new(cluster: &Cluster) -> Result<Self> {
+impl<'p> Road<'p> {
+    fn new(cluster: &Cluster, process: &'p Process) -> Result<Self> {
+        let before = process.env("KUBECONFIG").context("it must have a KUBECONFIG")?;
         let to = cluster.process(Role::KubeApiserver)?.port("https")?;
         let from = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let kubeconfig = fs::read_to_string(cluster.kubeconfig(Identity::SIDECAR)?)?;
         let path = cluster.folder_of_run().join("road.kubeconfig");
-        fs::write(&path, kubeconfig.replace(&format!("127.0.0.1:{to}"), &format!("127.0.0.1:{from}")))?;
-        Ok(Self { kubeconfig: path.display().to_string(), from, to })
+        fs::write(&path, fs::read_to_string(&before)?.replace(&format!("127.0.0.1:{to}"), &format!("127.0.0.1:{from}")))?;
+        process.set_env("KUBECONFIG", &path.display().to_string());
+        Ok(Self { process, before, from, to })
     }
 
     fn open(&self) -> Result<()> {
@@ -202,5 +211,13 @@ impl Road {
             Ok(())
         });
         Ok(())
+    }
+}
+
+impl Drop for Road<'_> {
+    fn drop(&mut self) {
+        self.process.set_env("KUBECONFIG", &self.before);
+        let gone = self.process.kill();
+        assert!(gone.is_ok() || thread::panicking(), "{gone:?}");
     }
 }

@@ -11,6 +11,8 @@ use crate::{IMAGE, Project};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Plain,
+    /// Plain, with the Deployment alone: no hook to wait for.
+    Bare,
     Kustomize,
     Helm,
     /// Two sources of our plugin: one plain, one Kustomize.
@@ -174,6 +176,7 @@ fn commit(project: &Project<'_>, name: &str, kind: Kind) -> Result<()> {
     let file = |path: &str| format!("{name}/{path}");
     let files: Vec<(String, String)> = match kind {
         Kind::Plain => vec![(file("web.yaml"), format!("{deployment}---\n{hook}"))],
+        Kind::Bare => vec![(file("web.yaml"), deployment)],
         Kind::Kustomize => vec![
             (file("kustomization.yaml"), "resources: [web.yaml, hook.yaml]\n".into()),
             (file("web.yaml"), deployment),

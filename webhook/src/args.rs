@@ -25,11 +25,21 @@ pub struct Args {
     listen: SocketAddr,
 
     /// Certificate, with its chain. Read again when it changes
-    #[arg(long, env = "WHARFINGER_TLS_CERT", value_name = "PATH", default_value = "/etc/wharfinger/tls/tls.crt")]
+    #[arg(
+        long,
+        env = "WHARFINGER_TLS_CERT",
+        value_name = "PATH",
+        default_value = "/etc/wharfinger/tls/tls.crt"
+    )]
     tls_cert: PathBuf,
 
     /// Key of the certificate
-    #[arg(long, env = "WHARFINGER_TLS_KEY", value_name = "PATH", default_value = "/etc/wharfinger/tls/tls.key")]
+    #[arg(
+        long,
+        env = "WHARFINGER_TLS_KEY",
+        value_name = "PATH",
+        default_value = "/etc/wharfinger/tls/tls.key"
+    )]
     tls_key: PathBuf,
 
     /// User name of Wharfinger's controller
@@ -58,10 +68,12 @@ pub struct Args {
 
 impl Args {
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { listen, tls_cert, tls_key, controller_identity, argocd_identities, admin } = self;
+        let Self { listen, tls_cert, tls_key, controller_identity, argocd_identities, admin } =
+            self;
         admin.init_log()?;
         let client = kube_client(concat!("wharfinger-webhook/", env!("CARGO_PKG_VERSION"))).await?;
-        let (readiness, mut registry, mut tasks) = (Readiness::default(), Registry::default(), Tasks::until_signalled());
+        let (readiness, mut registry, mut tasks) =
+            (Readiness::default(), Registry::default(), Tasks::until_signalled());
         let metrics = Metrics::register(&mut registry);
 
         #[cfg(feature = "fault-points")]
@@ -76,7 +88,10 @@ impl Args {
         #[cfg(not(feature = "fault-points"))]
         tasks.spawn("admin", admin.serve(registry, readiness, tasks.shutdown()).await?);
         #[cfg(feature = "fault-points")]
-        tasks.spawn("admin", crate::fault::serve(&admin, registry, readiness, hold, tasks.shutdown()).await?);
+        tasks.spawn(
+            "admin",
+            crate::fault::serve(&admin, registry, readiness, hold, tasks.shutdown()).await?,
+        );
 
         let events = Events::write(client.clone(), &mut tasks);
         let service = Service {
@@ -110,12 +125,19 @@ mod tests {
     #[test]
     fn the_flags_are_sound() {
         Args::command().debug_assert();
-        let args = Args::parse_from(["x", "--argocd-identities", "argocd,team-a,system:serviceaccount:b:controller"]);
-        assert_eq!(args.argocd_identities, [
-            "system:serviceaccount:argocd:argocd-application-controller",
-            "system:serviceaccount:team-a:argocd-application-controller",
-            "system:serviceaccount:b:controller",
+        let args = Args::parse_from([
+            "x",
+            "--argocd-identities",
+            "argocd,team-a,system:serviceaccount:b:controller",
         ]);
+        assert_eq!(
+            args.argocd_identities,
+            [
+                "system:serviceaccount:argocd:argocd-application-controller",
+                "system:serviceaccount:team-a:argocd-application-controller",
+                "system:serviceaccount:b:controller",
+            ]
+        );
         assert_eq!(Args::parse_from(["x"]).argocd_identities.len(), 1);
     }
 }

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::bail;
 use futures::{Stream, StreamExt as _, pin_mut};
 use kube::api::{ListParams, PartialObjectMeta};
-use kube::runtime::reflector::{Lookup, ObjectRef, Store, store};
 use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{Lookup, ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tracing::{info, warn};
 use wharfinger_api::argocd::Application;
 use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Stage};
@@ -41,7 +41,10 @@ impl Caches {
     ) -> Self {
         let stages = watcher(Api::<Stage>::all(client.clone()), watcher::Config::default());
         let stages = stages.default_backoff().modify(|stage| stage.managed_fields_mut().clear());
-        let applications = watcher(Api::<PartialObjectMeta<Application>>::all(client.clone()), watcher::Config::default());
+        let applications = watcher(
+            Api::<PartialObjectMeta<Application>>::all(client.clone()),
+            watcher::Config::default(),
+        );
         let applications = applications.default_backoff().modify(prune);
         Self {
             stages: Cache::fill(
@@ -108,7 +111,10 @@ where
 }
 
 /// As [`Caches::applications_naming`], without a cache: page by page, metadata only.
-pub(crate) async fn list_applications_naming(client: &Client, named: &Named) -> kube::Result<Vec<String>> {
+pub(crate) async fn list_applications_naming(
+    client: &Client,
+    named: &Named,
+) -> kube::Result<Vec<String>> {
     let api: Api<PartialObjectMeta<Application>> = Api::all(client.clone());
     let mut found = vec![];
     let mut page = ListParams::default().limit(500);
@@ -125,15 +131,24 @@ pub(crate) async fn list_applications_naming(client: &Client, named: &Named) -> 
 }
 
 /// Those that name it, in order.
-fn naming<'a>(applications: impl Iterator<Item = &'a PartialObjectMeta<Application>>, named: &Named) -> Vec<String> {
+fn naming<'a>(
+    applications: impl Iterator<Item = &'a PartialObjectMeta<Application>>,
+    named: &Named,
+) -> Vec<String> {
     let names = |application: &&PartialObjectMeta<Application>| {
-        let annotation = application.annotations().get(AUTHORIZED_STAGE).map(String::as_str).unwrap_or_default();
-        annotation.split(',').filter_map(|text| text.trim().parse::<StageName>().ok()).any(|stage| match named {
-            Named::Stage(name) => stage == *name,
-            Named::Project(project) => stage.project == *project,
-        })
+        let annotation =
+            application.annotations().get(AUTHORIZED_STAGE).map(String::as_str).unwrap_or_default();
+        annotation.split(',').filter_map(|text| text.trim().parse::<StageName>().ok()).any(
+            |stage| match named {
+                Named::Stage(name) => stage == *name,
+                Named::Project(project) => stage.project == *project,
+            },
+        )
     };
-    let mut found: Vec<_> = applications.filter(names).map(|a| format!("{}/{}", a.meta().namespace.as_deref().unwrap_or_default(), a.name_any())).collect();
+    let mut found: Vec<_> = applications
+        .filter(names)
+        .map(|a| format!("{}/{}", a.meta().namespace.as_deref().unwrap_or_default(), a.name_any()))
+        .collect();
     found.sort_unstable();
     found
 }
@@ -166,7 +181,11 @@ impl<K: Lookup + Clone + 'static> Filler<K>
 where
     K::DynamicType: std::hash::Hash + Eq + Clone,
 {
-    async fn run(mut self, kind: &'static str, events: impl Stream<Item = watcher::Result<watcher::Event<K>>>) -> anyhow::Result<()> {
+    async fn run(
+        mut self,
+        kind: &'static str,
+        events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+    ) -> anyhow::Result<()> {
         pin_mut!(events);
         loop {
             let event = tokio::select! {
@@ -181,7 +200,9 @@ where
                         turn = self.hold.turn() => turn,
                     };
                     self.writer.apply_watcher_event(&event);
-                    if matches!(event, watcher::Event::InitDone) && !self.filled.swap(true, Ordering::AcqRel) {
+                    if matches!(event, watcher::Event::InitDone)
+                        && !self.filled.swap(true, Ordering::AcqRel)
+                    {
                         info!(kind, "Cache filled");
                         self.gate.open();
                     }
@@ -209,7 +230,13 @@ mod tests {
             assert_eq!(app.annotations().len(), 1);
             app
         };
-        let apps = [app("b", "shop:prod"), app("a", "x, shop:prod,other:dev"), app("c", "shop:prod-eu"), app("d", "shop:dev"), app("e", "")];
+        let apps = [
+            app("b", "shop:prod"),
+            app("a", "x, shop:prod,other:dev"),
+            app("c", "shop:prod-eu"),
+            app("d", "shop:dev"),
+            app("e", ""),
+        ];
         let stage = |text: &str| Named::Stage(text.parse().unwrap());
         assert_eq!(naming(apps.iter(), &stage("shop:prod")), ["argocd/a", "argocd/b"]);
         assert_eq!(naming(apps.iter(), &stage("shop:none")), [""; 0]);

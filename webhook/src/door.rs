@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request as HttpRequest, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use futures::FutureExt as _;
@@ -45,7 +45,9 @@ pub(crate) enum Door {
 
 pub(crate) fn router<F: Find>(service: Service<F>) -> Router {
     let through = |door: Door| {
-        post(move |State(service): State<Arc<Service<F>>>, request: HttpRequest| async move { service.answer(door, request).await })
+        post(move |State(service): State<Arc<Service<F>>>, request: HttpRequest| async move {
+            service.answer(door, request).await
+        })
     };
     Router::new()
         .route("/mutate", through(Door::Mutate))
@@ -58,12 +60,19 @@ impl<F: Find> Service<F> {
         let begun = tokio::time::Instant::now();
         let body = match timeout(DEADLINE, to_bytes(request.into_body(), BODY)).await {
             Ok(Ok(body)) => body,
-            Ok(Err(e)) => return refuse(StatusCode::PAYLOAD_TOO_LARGE, format!("the review can't be read, or has more than {BODY} bytes: {e}")),
-            Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "the review did not arrive in time".into()),
+            Ok(Err(e)) => {
+                return refuse(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    &format!("the review can't be read, or has more than {BODY} bytes: {e}"),
+                );
+            }
+            Err(_) => {
+                return refuse(StatusCode::REQUEST_TIMEOUT, "the review did not arrive in time");
+            }
         };
         let request = match Request::read(&body) {
             Ok(request) => request,
-            Err(NoReview(text)) => return refuse(StatusCode::BAD_REQUEST, text),
+            Err(NoReview(text)) => return refuse(StatusCode::BAD_REQUEST, &text),
         };
         drop(body);
         let mut metered = self.metrics.begin(door, &request);
@@ -74,9 +83,12 @@ impl<F: Find> Service<F> {
             Ok(Err(_)) => {
                 error!(uid = request.uid, resource = request.what(), "Panicked");
                 metered.outcome = Outcome::Failed;
-                Err(unavailable("the review made the webhook stumble".into()).fix("Report it, with the webhook's log"))
+                Err(unavailable("the review made the webhook stumble".into())
+                    .fix("Report it, with the webhook's log"))
             }
-            Err(_) => Err(unavailable("the review could not be judged in time".into()).fix("Try again")),
+            Err(_) => {
+                Err(unavailable("the review could not be judged in time".into()).fix("Try again"))
+            }
         };
         let answer = judged.and_then(|allowed| self.allow(&request, allowed));
         match answer {
@@ -102,8 +114,11 @@ impl<F: Find> Service<F> {
     /// Asks, until there is nothing left to ask.
     async fn judge(&self, door: Door, request: &Request) -> Result<Allowed, Check> {
         let Some(review) = request.review() else {
-            let text = format!("there are no rules for {} of {}", request.operation, request.what());
-            return Err(unavailable(text).fix("Take it out of the rules of the WebhookConfigurations"));
+            let text =
+                format!("there are no rules for {} of {}", request.operation, request.what());
+            return Err(
+                unavailable(text).fix("Take it out of the rules of the WebhookConfigurations")
+            );
         };
         let ulid = self.ulid().to_string();
         let mut facts = Facts::default();
@@ -117,7 +132,10 @@ impl<F: Find> Service<F> {
                 Verdict::Deny(check) => return Err(check),
                 Verdict::Ask(question) => {
                     let fact = self.find.find(question, &request.user_info).await;
-                    facts.add(fact.map_err(|e| unavailable(format!("what the review depends on can't be read: {e:#}")).fix("Try again"))?);
+                    facts.add(fact.map_err(|e| {
+                        unavailable(format!("what the review depends on can't be read: {e:#}"))
+                            .fix("Try again")
+                    })?);
                 }
             }
         }
@@ -126,9 +144,14 @@ impl<F: Find> Service<F> {
 
     fn allow(&self, request: &Request, allowed: Allowed) -> Result<Reviewed, Check> {
         let Allowed { warnings, events, object } = allowed;
-        let patch = request.object.as_ref().zip(object.as_ref()).map(|(sent, wanted)| json_patch::diff(sent, wanted));
+        let patch = request
+            .object
+            .as_ref()
+            .zip(object.as_ref())
+            .map(|(sent, wanted)| json_patch::diff(sent, wanted));
         let reviewed = Reviewed::allow(request.uid.clone(), warnings, patch.as_ref());
-        let reviewed = reviewed.map_err(|e| unavailable(format!("the patch can't be written: {e}")))?;
+        let reviewed =
+            reviewed.map_err(|e| unavailable(format!("the patch can't be written: {e}")))?;
         for event in events {
             self.events.tell(request, &event);
         }
@@ -147,7 +170,7 @@ fn unavailable(text: String) -> Check {
 }
 
 /// There is no review to answer, so the API server takes this as a failure to call us, and shows the text.
-fn refuse(status: StatusCode, text: String) -> Response {
+fn refuse(status: StatusCode, text: &str) -> Response {
     warn!(%status, text, "Refused");
     (status, Body::from(format!("wharfinger: {text}\n"))).into_response()
 }

@@ -1,5 +1,7 @@
 //! Events about what was allowed although the rules say otherwise.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -17,7 +19,7 @@ use crate::review::Request;
 
 /// How many may wait to be written. The API server gets no answer later for them.
 const WAITING: usize = 256;
-const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Where events go to be written, one after the other.
 #[derive(Clone)]
@@ -38,14 +40,25 @@ impl Events {
     /// Says it in the log at once, and in an event soon.
     pub(crate) fn tell(&self, request: &Request, event: &admission::Event) {
         let Request { namespace, name, user_info, .. } = request;
-        warn!(reason = event.reason, namespace, name, user = user_info.username, text = event.text, "Rules lifted");
+        warn!(
+            reason = event.reason,
+            namespace,
+            name,
+            user = user_info.username,
+            text = event.text,
+            "Rules lifted"
+        );
         if self.0.try_send(about(request, event)).is_err() {
             error!(namespace, name, "Event lost: too many are waiting");
         }
     }
 }
 
-async fn write(client: Client, mut events: Receiver<Event>, shutdown: Shutdown) -> anyhow::Result<()> {
+async fn write(
+    client: Client,
+    mut events: Receiver<Event>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     loop {
         let event = tokio::select! {
             // What was allowed before the end is told before the end.
@@ -53,7 +66,10 @@ async fn write(client: Client, mut events: Receiver<Event>, shutdown: Shutdown) 
             Some(event) = events.recv() => event,
             () = shutdown.cancelled() => return Ok(()),
         };
-        let api: Api<Event> = Api::namespaced(client.clone(), event.metadata.namespace.as_deref().unwrap_or("default"));
+        let api: Api<Event> = Api::namespaced(
+            client.clone(),
+            event.metadata.namespace.as_deref().unwrap_or("default"),
+        );
         match timeout(LIMIT, api.create(&PostParams::default(), &event)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => error!(%error, note = event.note, "Event not written"),
@@ -65,11 +81,15 @@ async fn write(client: Client, mut events: Receiver<Event>, shutdown: Shutdown) 
 /// Each is an event of its own: in a series only the first would say who.
 fn about(request: &Request, event: &admission::Event) -> Event {
     let object = request.object.as_ref().or(request.old_object.as_ref());
-    let text = |path: &str| object.and_then(|o| o.pointer(path)).and_then(Value::as_str).map(str::to_owned);
+    let text = |path: &str| {
+        object.and_then(|o| o.pointer(path)).and_then(Value::as_str).map(str::to_owned)
+    };
     let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+    let short: String = name.as_deref().unwrap_or("wharfinger").chars().take(200).collect();
     Event {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}.", name.as_deref().unwrap_or("wharfinger").chars().take(200).collect::<String>())),
+            // It ends in a dash: in a dot it may not.
+            generate_name: Some(format!("{}-", short.trim_end_matches(['.', '-']))),
             namespace: Some(namespace.clone().unwrap_or_else(|| "default".into())),
             ..ObjectMeta::default()
         },
@@ -88,7 +108,9 @@ fn about(request: &Request, event: &admission::Event) -> Event {
             ..ObjectReference::default()
         }),
         reporting_controller: Some("wharfinger-webhook".into()),
-        reporting_instance: Some(std::env::var("HOSTNAME").unwrap_or_else(|_| "wharfinger-webhook".into())),
+        reporting_instance: Some(
+            std::env::var("HOSTNAME").unwrap_or_else(|_| "wharfinger-webhook".into()),
+        ),
         ..Event::default()
     }
 }

@@ -48,7 +48,8 @@ pub(crate) async fn serve(
     shutdown: Shutdown,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static + use<>> {
     let address = admin.admin_address;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
     tracing::warn!(%address, "Fault points are open: this process is for tests only");
     let app = router(registry, readiness, hold);
     Ok(async move {
@@ -62,7 +63,9 @@ fn router(registry: Registry, readiness: Readiness, hold: Hold) -> Router {
     let readyz = move || async move {
         match readiness.missing() {
             missing if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
-            missing => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", "))),
+            missing => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", ")))
+            }
         }
     };
     let metrics = move || async move {
@@ -90,4 +93,37 @@ fn router(registry: Registry, readiness: Readiness, hold: Hold) -> Router {
                 "released\n"
             }),
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use futures::FutureExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_held_cache_waits_until_it_is_released() {
+        let hold = Hold::default();
+        let app = router(Registry::default(), Readiness::default(), hold.clone());
+        let post = async |path: &str| {
+            app.clone()
+                .oneshot(Request::post(path).body(Body::empty()).unwrap())
+                .await
+                .unwrap()
+                .status()
+        };
+        assert!(hold.turn().now_or_never().is_some());
+        for _ in 0..2 {
+            assert_eq!(post("/fault/hold-cache").await, 200);
+            assert!(hold.turn().now_or_never().is_none());
+        }
+        for _ in 0..2 {
+            assert_eq!(post("/fault/release-cache").await, 200);
+            assert!(hold.turn().now_or_never().is_some());
+        }
+        assert_eq!(post("/fault/else").await, 404);
+    }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use wharfinger_api::v1alpha1::{Freight, GROUP, Stage};
@@ -14,7 +16,11 @@ use crate::cache::Caches;
 use crate::review::User;
 
 pub(crate) trait Find: Send + Sync + 'static {
-    fn find(&self, question: Question, user: &User) -> impl Future<Output = anyhow::Result<Fact>> + Send;
+    fn find(
+        &self,
+        question: Question,
+        user: &User,
+    ) -> impl Future<Output = anyhow::Result<Fact>> + Send;
 }
 
 pub(crate) struct Cluster {
@@ -32,11 +38,15 @@ impl Find for Cluster {
                     None => Fact::Stage { stage: self.stage(&name).await?, name, live: true },
                 }
             }
-            Question::May { verb, stage } => Fact::May { allowed: self.may(user, verb, &stage).await?, verb, stage },
+            Question::May { verb, stage } => {
+                Fact::May { allowed: self.may(user, verb, &stage).await?, verb, stage }
+            }
             Question::ApplicationsNaming(named) => {
                 let applications = match self.caches.applications_naming(&named) {
                     Some(applications) => applications,
-                    None => crate::cache::list_applications_naming(&self.client, &named).await.context("the Applications")?,
+                    None => crate::cache::list_applications_naming(&self.client, &named)
+                        .await
+                        .context("the Applications")?,
                 };
                 Fact::ApplicationsNaming(named, applications)
             }
@@ -58,9 +68,15 @@ impl Cluster {
 
     /// The authorizer's answer for whoever writes. It is asked each time: a permission that is gone is gone.
     async fn may(&self, user: &User, verb: Verb, stage: &StageName) -> anyhow::Result<bool> {
-        let review = SubjectAccessReview { spec: access(user, verb, stage), ..SubjectAccessReview::default() };
+        let review = SubjectAccessReview {
+            spec: access(user, verb, stage),
+            ..SubjectAccessReview::default()
+        };
         let api: Api<SubjectAccessReview> = Api::all(self.client.clone());
-        let review = api.create(&PostParams::default(), &review).await.context("the permissions of the writer")?;
+        let review = api
+            .create(&PostParams::default(), &review)
+            .await
+            .context("the permissions of the writer")?;
         Ok(review.status.is_some_and(|status| status.allowed && status.denied != Some(true)))
     }
 }

@@ -61,24 +61,41 @@ impl Metrics {
         let new = Self {
             reviews: Family::default(),
             duration: Family::new_with_constructor(|| {
-                Histogram::new([0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.5])
+                Histogram::new([
+                    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.5,
+                ])
             }),
         };
-        registry.register("wharfinger_reviews", "Reviews by what became of them", new.reviews.clone());
-        registry.register("wharfinger_review_duration_seconds", "How long reviews took", new.duration.clone());
+        registry.register(
+            "wharfinger_reviews",
+            "Reviews by what became of them",
+            new.reviews.clone(),
+        );
+        registry.register(
+            "wharfinger_review_duration_seconds",
+            "How long reviews took",
+            new.duration.clone(),
+        );
         new
     }
 
     pub(crate) fn begin(&self, door: Door, request: &Request) -> Metered {
-        let kind = Kind::of(&request.resource.group, &request.resource.resource, &request.sub_resource);
+        let kind =
+            Kind::of(&request.resource.group, &request.resource.resource, &request.sub_resource);
         let place = Kind::ALL.iter().find(|(known, ..)| Some(*known) == kind);
-        let (resource, subresource) = place.map_or(("other", ""), |(_, _, resource, subresource)| (*resource, *subresource));
+        let (resource, subresource) =
+            place.map_or(("other", ""), |(_, _, resource, subresource)| (*resource, *subresource));
         let door = match door {
             Door::Mutate => DoorName::Mutate,
             Door::Validate => DoorName::Validate,
         };
         let labels = Labels { door, resource, subresource, outcome: Outcome::Abandoned };
-        Metered { metrics: self.clone(), labels, begun: Instant::now(), outcome: Outcome::Abandoned }
+        Metered {
+            metrics: self.clone(),
+            labels,
+            begun: Instant::now(),
+            outcome: Outcome::Abandoned,
+        }
     }
 }
 
@@ -86,7 +103,10 @@ impl Drop for Metered {
     fn drop(&mut self) {
         let Self { metrics, labels, begun, outcome } = self;
         let labels = Labels { outcome: *outcome, ..labels.clone() };
-        metrics.duration.get_or_create(&DoorLabel { door: labels.door }).observe(begun.elapsed().as_secs_f64());
+        metrics
+            .duration
+            .get_or_create(&DoorLabel { door: labels.door })
+            .observe(begun.elapsed().as_secs_f64());
         metrics.reviews.get_or_create(&labels).inc();
     }
 }

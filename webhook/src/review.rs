@@ -64,10 +64,15 @@ pub(crate) struct NoReview(pub(crate) String);
 
 impl Request {
     pub(crate) fn read(body: &[u8]) -> Result<Self, NoReview> {
-        let review: AdmissionReview =
-            serde_json::from_slice(body).map_err(|e| NoReview(format!("not an AdmissionReview: {e}")))?;
-        if (review.api_version.as_str(), review.kind.as_str()) != ("admission.k8s.io/v1", "AdmissionReview") {
-            return Err(NoReview(format!("not an AdmissionReview of admission.k8s.io/v1, but a {} of {}", review.kind, review.api_version)));
+        let review: AdmissionReview = serde_json::from_slice(body)
+            .map_err(|e| NoReview(format!("not an AdmissionReview: {e}")))?;
+        if (review.api_version.as_str(), review.kind.as_str())
+            != ("admission.k8s.io/v1", "AdmissionReview")
+        {
+            return Err(NoReview(format!(
+                "not an AdmissionReview of admission.k8s.io/v1, but a {} of {}",
+                review.kind, review.api_version
+            )));
         }
         review.request.ok_or_else(|| NoReview("an AdmissionReview without a request".into()))
     }
@@ -128,19 +133,42 @@ struct Status {
 }
 
 impl Reviewed {
-    pub(crate) fn allow(uid: String, warnings: Vec<String>, patch: Option<&json_patch::Patch>) -> Result<Self, serde_json::Error> {
+    pub(crate) fn allow(
+        uid: String,
+        warnings: Vec<String>,
+        patch: Option<&json_patch::Patch>,
+    ) -> Result<Self, serde_json::Error> {
         let patch = patch.filter(|p| !p.0.is_empty()).map(serde_json::to_vec).transpose()?;
         let patch = patch.map(|patch| BASE64_STANDARD.encode(patch));
-        let warnings = warnings.into_iter().map(|warning| format!("wharfinger: {warning}")).collect();
-        Ok(Self::new(Response { uid, allowed: true, status: None, patch_type: patch.as_ref().map(|_| "JSONPatch"), patch, warnings }))
+        let warnings =
+            warnings.into_iter().map(|warning| format!("wharfinger: {warning}")).collect();
+        Ok(Self::new(Response {
+            uid,
+            allowed: true,
+            status: None,
+            patch_type: patch.as_ref().map(|_| "JSONPatch"),
+            patch,
+            warnings,
+        }))
     }
 
     pub(crate) fn deny(uid: String, check: &Check) -> Self {
-        let status = Status { message: format!("wharfinger: {check}"), reason: "Forbidden", code: 403 };
-        Self::new(Response { uid, allowed: false, status: Some(status), patch_type: None, patch: None, warnings: vec![] })
+        let status =
+            Status { message: format!("wharfinger: {check}"), reason: "Forbidden", code: 403 };
+        Self::new(Response {
+            uid,
+            allowed: false,
+            status: Some(status),
+            patch_type: None,
+            patch: None,
+            warnings: vec![],
+        })
     }
 
     fn new(response: Response) -> Self {
         Self { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response }
     }
 }
+
+#[cfg(test)]
+mod tests;

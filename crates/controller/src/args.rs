@@ -1,10 +1,12 @@
 //! The program's arguments.
 
 use clap::Parser;
+#[cfg(not(feature = "fault-points"))]
 use prometheus_client::registry::Registry;
 use wharfinger_daemon::{self as daemon, AdminArgs, Readiness, Tasks};
 
 use crate::fault::Faults;
+use crate::run::start;
 
 /// Carries out Promotions and holds Applications to the Freight of their Stage
 #[derive(Debug, Parser)]
@@ -29,8 +31,14 @@ impl Args {
         let faults = Faults;
         #[cfg(feature = "fault-points")]
         let faults = Faults::from_env()?;
-        crate::run(client, workers.into(), faults, &readiness, &mut tasks);
-        tasks.spawn("admin", admin.serve(Registry::default(), readiness, tasks.shutdown()).await?);
+        let world = start(client, workers.into(), faults, &readiness, &mut tasks);
+        #[cfg(not(feature = "fault-points"))]
+        {
+            drop(world);
+            tasks.spawn("admin", admin.serve(Registry::default(), readiness, tasks.shutdown()).await?);
+        }
+        #[cfg(feature = "fault-points")]
+        tasks.spawn("admin", crate::fault::serve(&admin, readiness, world, tasks.shutdown()).await?);
         tasks.run().await
     }
 }

@@ -23,4 +23,7 @@ pub use none::Faults;
 mod some;
 
 #[cfg(feature = "fault-points")]
-pub use some::{Faults, serve};
+pub use some::Faults;
+
+#[cfg(feature = "fault-points")]
+pub(crate) use some::serve;

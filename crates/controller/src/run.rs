@@ -14,6 +14,11 @@ use crate::{application, recover, stage};
 
 /// Spawns everything the controller does on `tasks`.
 pub fn run(client: Client, workers: usize, faults: Faults, readiness: &Readiness, tasks: &mut Tasks) {
+    start(client, workers, faults, readiness, tasks);
+}
+
+/// The same, for those who have to do with what the workers share.
+pub(crate) fn start(client: Client, workers: usize, faults: Faults, readiness: &Readiness, tasks: &mut Tasks) -> Arc<World> {
     let (stage_waker, stages) = queue();
     let (application_waker, applications) = queue();
     let world = Arc::new(World::new(client, stage_waker, application_waker, faults));
@@ -63,6 +68,5 @@ pub fn run(client: Client, workers: usize, faults: Faults, readiness: &Readiness
         let recover = recover::run(shared, shutdown.clone());
         futures::future::try_join3(stages, applications, recover).await.map(|_| ())
     });
-    #[cfg(feature = "fault-points")]
-    tasks.spawn("faults", crate::fault::serve(world, tasks.shutdown()));
+    world
 }

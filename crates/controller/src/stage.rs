@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{join, join_all};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::{info, warn};
 use wharfinger_api::additions::COLLECTION;
-use wharfinger_api::argocd::Application;
+use wharfinger_api::argocd::{Application, Sources as _};
 use wharfinger_api::v1alpha1::{Freight, Promotion, PromotionStatus, Stage, StageStatus};
-use wharfinger_core::claim::{Claim, StageName};
+use wharfinger_core::check::Code;
+use wharfinger_core::claim::{Claim, StageName, carry};
 use wharfinger_core::converge::{self, Progress};
 use wharfinger_core::promotion::{self, Ended, Member, Next, Phase, Plan};
 use wharfinger_core::stage::{self, Freshness, Glimpse};
@@ -34,6 +35,11 @@ use crate::world::World;
 const ROUNDS: usize = 50;
 /// How often a Promotion is looked at while it waits, though nothing changes: some checks hang on time alone.
 const TICK: Duration = Duration::from_secs(1);
+/// How long the first news of a Promotion at work waits for its Applications to be patched: the patches are what somebody waits
+/// for, and a hundred Stages at once leave little room beside them.
+const COURTESY: SignedDuration = SignedDuration::from_millis(200);
+/// How long Argo CD is given to look at an Application, before the Stage is looked at again.
+const LAG: SignedDuration = SignedDuration::from_secs(2);
 /// Before what is not urgent is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Between two writes of nothing but progress.
@@ -90,7 +96,11 @@ impl<'w> Look<'w> {
                     let (next, deadline) = advance(promotion, &status, &plan, &progress, now);
                     let over = wharfinger_core::assignment::is_terminal(&next.phase);
                     let began = promotion.status.as_ref().is_some_and(|s| s.phase == "Running");
-                    let wait = memory.progress_written.filter(|_| began && !over).map(|at| at + PROGRESS);
+                    let wait = match began {
+                        _ if over => None,
+                        true => memory.progress_written.map(|at| at + PROGRESS),
+                        false => self.unpatched(&status, &progress).filter(|until| now < *until).map(|until| clock::instant(until, now)),
+                    };
                     let mut times = vec![Instant::now() + TICK];
                     times.extend(until.into_iter().chain(deadline).map(|at| clock::instant(at, now)));
                     if promotion.status.as_ref() != Some(&next) {
@@ -126,7 +136,9 @@ impl<'w> Look<'w> {
                 }
             }
         }
-        Ok(Again::At(Instant::now()))
+        // What is written is not what is read back, or somebody writes against us.
+        warn!(stage = %self.key, "The Stage does not come to rest");
+        Ok(Again::Failed)
     }
 
     /// What fails here is tried again later, and keeps no Promotion waiting.
@@ -208,7 +220,14 @@ impl<'w> Look<'w> {
         freshness
     }
 
-    /// Asks Argo CD to look at Applications it lags behind with. Says when to see whether others lag.
+    /// Until when the patches of Applications have precedence, while some are missing.
+    fn unpatched(&self, status: &StageStatus, progress: &[Seen]) -> Option<Timestamp> {
+        let (claim, _) = converge::held(status)?;
+        let missing = progress.iter().any(|s| !carry(s.app.spec.sources(), &self.name, &claim));
+        status.assignment.as_ref().filter(|_| missing).map(|a| a.assigned_at + COURTESY)
+    }
+
+    /// Asks Argo CD to look at Applications it lags behind with. Says when to see whether it has.
     async fn ask(&self, progress: &[Seen], now: Timestamp) -> Option<Timestamp> {
         let late = progress.iter().filter(|s| s.progress.refresh || (s.progress.done() && s.fresh == Freshness::Ask));
         let asked = join_all(late.map(|seen| async {
@@ -219,6 +238,7 @@ impl<'w> Look<'w> {
         asked.await;
         let waits = progress.iter().filter_map(|s| match s.fresh {
             Freshness::Wait(until) => Some(until),
+            Freshness::Ask if s.progress.done() || s.progress.check.code == Code::Comparing => Some(now + LAG),
             Freshness::Fresh | Freshness::Ask => None,
         });
         waits.min()
@@ -258,7 +278,7 @@ impl<'w> Look<'w> {
         match written {
             Ok(answer) => {
                 if over {
-                    info!(promotion = %key, stage = %self.key, phase, message, "Ended");
+                    info!(promotion = %key, stage = %self.key, phase, why = message, "Ended");
                 }
                 self.world.promotion_answered(answer);
                 Ok(())

@@ -20,6 +20,7 @@ use serde_json::Value;
 use wharfinger_api::v1alpha1::GROUP;
 
 use crate::check::{Check, Code};
+use crate::claim::StageName;
 
 pub use facts::{Fact, Facts, Named, Question, Verb};
 
@@ -139,7 +140,10 @@ impl Kind {
 
     /// Nothing where the rules say nothing about it.
     pub fn of(group: &str, resource: &str, subresource: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, g, r, s)| (*g, *r, *s) == (group, resource, subresource)).map(|(kind, ..)| *kind)
+        Self::ALL
+            .iter()
+            .find(|(_, g, r, s)| (*g, *r, *s) == (group, resource, subresource))
+            .map(|(kind, ..)| *kind)
     }
 }
 
@@ -179,12 +183,12 @@ impl<'a> Context<'a> {
     }
 
     /// The object before, understood.
-    fn old<T: DeserializeOwned>(&self) -> Result<Option<T>, Stop> {
+    fn before<T: DeserializeOwned>(&self) -> Result<Option<T>, Stop> {
         self.review.old.map(|old| read(old, "as it is stored")).transpose()
     }
 
     /// The object after, understood.
-    fn new<T: DeserializeOwned>(&self) -> Result<Option<T>, Stop> {
+    fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, Stop> {
         self.review.new.map(|new| read(new, "as it was sent")).transpose()
     }
 
@@ -192,18 +196,26 @@ impl<'a> Context<'a> {
         if self.by_controller() {
             return Ok(Allowed::default());
         }
-        let text = format!("{what} is written by Wharfinger's controller alone, not by {}", self.review.user);
+        let text = format!(
+            "{what} is written by Wharfinger's controller alone, not by {}",
+            self.review.user
+        );
         Err(Check::failed(Code::StatusGuard, text).into())
     }
 
-    /// Denies unless the writer has a permission.
-    fn require(&self, verb: Verb, on: &crate::claim::StageName, why: &str) -> Result<(), Stop> {
+    /// Denies unless the writer has a permission on a Stage.
+    fn require(&self, verb: Verb, on: &StageName, why: &str) -> Result<(), Stop> {
         if self.facts.may(verb, on)? {
             return Ok(());
         }
-        let target = if on.stage.is_empty() { format!("every Stage of Project {}", on.project) } else { format!("Stage {on}") };
-        let text = format!("{} may not {why}: that takes the verb {verb} on {target}", self.review.user);
-        let fix = format!("Ask for a Role with apiGroups [{GROUP}], resources [stages], verbs [{verb}] in Namespace {}", on.project);
+        let text = format!(
+            "Stage {on}: {} may not {why}; that takes the verb {verb} on the Stage",
+            self.review.user
+        );
+        let fix = format!(
+            "Ask for a Role in Namespace {} with apiGroups [{GROUP}], resources [stages], resourceNames [{}], verbs [{verb}]",
+            on.project, on.stage
+        );
         Err(Check::failed(Code::Permission, text).fix(fix).into())
     }
 
@@ -245,7 +257,8 @@ fn read<T: DeserializeOwned>(object: &Value, which: &str) -> Result<T, Stop> {
 /// Annotations that mean something only because nobody can change them later.
 fn kept(context: &Context<'_>, keys: &[&str]) -> Result<(), Stop> {
     let Review { old, new, .. } = *context.review;
-    let changed = keys.iter().find(|key| Context::annotation(old, key) != Context::annotation(new, key));
+    let changed =
+        keys.iter().find(|key| Context::annotation(old, key) != Context::annotation(new, key));
     match changed {
         Some(key) => Err(Check::failed(FIXED, format!("annotation {key} can't be changed")).into()),
         None => Ok(()),

@@ -329,20 +329,23 @@ fn operated(app: &Application, state: &OperationState) -> Progress {
 
 /// Deployed: what is missing is that Argo CD compares again.
 fn compared(app: &Application, stage: &StageName, claim: &Claim, now: Timestamp) -> Progress {
-    let sync = app.status.sync.as_ref();
-    let current = sync.filter(|s| carry(s.compared_to.sources(), stage, claim) && s.status != "Unknown" && !s.status.is_empty());
-    let Some(sync) = current else {
-        let ended = app.status.operation_state.as_ref().and_then(|s| s.finished_at).unwrap_or(now);
-        let check = Check::waiting(Code::Comparing, "synced; Argo CD has not compared it again yet");
-        return Progress { check, refresh: now >= ended + LAG };
-    };
-    let drift = sync.status != "Synced";
-    still(if drift {
-        Check::new(Code::OutOfSync, State::Warning, "synced, and out of sync again")
-            .fix(format!("Look at what differs: argocd app diff {}", app.name()))
-    } else {
-        Check::new(Code::Converged, State::Passed, "synced")
-    })
+    let recorded = app.status.history.iter().rev().find(|h| carry(h.sources(), stage, claim));
+    let operation = app.status.operation_state.as_ref().and_then(|s| s.finished_at);
+    let ended = recorded.and_then(|h| h.deployed_at).or(operation).unwrap_or(now);
+    let late = now >= ended + LAG;
+    let sync = app.status.sync.as_ref().filter(|s| carry(s.compared_to.sources(), stage, claim));
+    match sync.map(|s| s.status.as_str()) {
+        Some("Synced") => still(Check::new(Code::Converged, State::Passed, "synced")),
+        // The comparison before the sync said so too: only one that began after it tells drift. Its time is cut to the second.
+        Some("OutOfSync") if late && app.status.reconciled_at.is_some_and(|t| t > ended) => {
+            let fix = format!("Look at what differs: argocd app diff {}", app.name());
+            still(Check::new(Code::OutOfSync, State::Warning, "synced, and out of sync again").fix(fix))
+        }
+        _ => {
+            let check = Check::waiting(Code::Comparing, "synced; Argo CD has not compared it again yet");
+            Progress { check, refresh: late }
+        }
+    }
 }
 
 /// Why Argo CD could not render an Application.

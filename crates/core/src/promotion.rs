@@ -25,7 +25,7 @@ pub use plan::{Assign, Plan, plan};
 pub use step::{Member, advance};
 
 /// How long a Promotion may keep a person waiting once all it does is wait itself.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What to do next about the Promotions of a Stage.
 #[derive(Debug, PartialEq)]

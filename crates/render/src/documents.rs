@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn scalars_are_what_kubernetes_takes_them_for() {
         let check = |yaml: &str, expected: Value| {
-            assert_eq!(data(&format!("data: {yaml}")), expected, "{yaml}")
+            assert_eq!(data(&format!("data: {yaml}")), expected, "{yaml}");
         };
         check("0644", json!(420));
         check("yes", json!(true));

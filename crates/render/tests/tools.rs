@@ -1,1 +1,301 @@
+//! With the real Helm and Kustomize, which `hack/build-parts` brings. Where they are missing, these tests fail.
 
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use wharfinger_api::v1alpha1::Image;
+use wharfinger_render::{
+    Base, Files, Images, Inputs, Kind, Options, RenderError, Renderer, Target, Tools,
+};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// The folder of the parts.
+#[expect(clippy::disallowed_methods, reason = "a test asks where its tools are")]
+fn parts() -> PathBuf {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../hack/build-parts");
+    let out = std::process::Command::new(script)
+        .arg("--where")
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    String::from_utf8(out.stdout).unwrap().trim().into()
+}
+
+async fn renderer() -> Renderer {
+    let parts = parts();
+    for tool in ["helm", "kustomize"] {
+        assert!(
+            parts.join(tool).is_file(),
+            "{tool} is missing in {}: run hack/build-parts",
+            parts.display()
+        );
+    }
+    Renderer::new(Tools::find(parts.as_os_str()).await, 1 << 20)
+}
+
+fn inputs(folder: &str) -> Inputs {
+    let target = Target {
+        name: "web".into(),
+        namespace: "shop".into(),
+        kube_version: "1.36.3".into(),
+        api_versions: vec!["v1".into(), "monitoring.coreos.com/v1".into()],
+    };
+    Inputs { folder: folder.into(), target, options: Options::default() }
+}
+
+async fn base(
+    renderer: &Renderer,
+    inputs: &Inputs,
+    files: &[(&str, &str)],
+) -> Result<Arc<Base>, RenderError> {
+    renderer.base(inputs, files.iter().copied().collect(), None, Instant::now() + LONG).await
+}
+
+fn freight() -> Images {
+    let image = Image {
+        repo_url: "docker.io/shop/web".into(),
+        tag: "2".into(),
+        digest: format!("sha256:{}", "1".repeat(64)),
+        ..Image::default()
+    };
+    [&image].into_iter().collect()
+}
+
+const DEPLOYMENT: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: web, image: 'shop/web:1'}
+      - {name: proxy, image: 'envoy:1'}
+";
+
+/// An overlay on a base beside it.
+const OVERLAY: [(&str, &str); 4] = [
+    ("base/kustomization.yaml", "resources: [deployment.yaml]\n"),
+    ("base/deployment.yaml", DEPLOYMENT),
+    (
+        "overlays/dev/kustomization.yml",
+        "resources: [../../base]\nnamePrefix: dev-\nconfigMapGenerator: [{name: map, literals: [a=1]}]\n",
+    ),
+    ("README.md", "x"),
+];
+
+const CHART: [(&str, &str); 5] = [
+    ("chart/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
+    ("chart/values.yaml", "tag: '1'\nreplicas: 1\n"),
+    (
+        "chart/crds/crd.yaml",
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: xs.example.com}\n",
+    ),
+    (
+        "chart/templates/pod.yaml",
+        "apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ .Release.Name }}
+  namespace: {{ .Release.Namespace }}
+  annotations:
+    kube: {{ .Capabilities.KubeVersion.Version | quote }}
+    monitoring: {{ .Capabilities.APIVersions.Has \"monitoring.coreos.com/v1\" | quote }}
+    replicas: {{ .Values.replicas | quote }}
+    list: {{ .Values.list | default \"-\" | quote }}
+spec:
+  containers:
+  - {name: web, image: 'docker.io/shop/web:{{ .Values.tag }}'}
+",
+    ),
+    ("envs/dev.yaml", "replicas: 2\n"),
+];
+
+#[tokio::test]
+async fn kustomize_builds_on_a_base_beside_the_folder() {
+    let renderer = renderer().await;
+    let base = base(&renderer, &inputs("overlays/dev"), &OVERLAY).await.unwrap();
+    assert_eq!(base.kind(), Kind::Kustomize);
+    let digest = "1".repeat(64);
+    let deployment = format!(
+        r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"dev-web"}},"spec":{{"selector":{{"matchLabels":{{"app":"web"}}}},"template":{{"metadata":{{"labels":{{"app":"web"}}}},"spec":{{"containers":[{{"image":"shop/web:2@sha256:{digest}","name":"web"}},{{"image":"envoy:1","name":"proxy"}}]}}}}}}}}"#
+    );
+    let rendered = base.with(&freight()).unwrap();
+    assert_eq!(rendered[1..], [deployment]);
+    // The rest of the name is a hash of Kustomize's.
+    assert!(rendered[0].starts_with(
+        r#"{"apiVersion":"v1","data":{"a":"1"},"kind":"ConfigMap","metadata":{"name":"dev-map-"#
+    ));
+    let plain = base.with(&Images::default()).unwrap();
+    assert!(plain[1].contains(r#""image":"shop/web:1""#));
+}
+
+#[tokio::test]
+async fn helm_gets_what_argo_cd_gives_it() {
+    let renderer = renderer().await;
+    let pod = |tag: &str, name: &str, replicas: &str, list: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}","namespace":"shop","annotations":{{"kube":"v1.36.3","monitoring":"true","replicas":"{replicas}","list":"{list}"}}}},"spec":{{"containers":[{{"name":"web","image":"docker.io/shop/web:{tag}"}}]}}}}"#
+        )
+    };
+    let crd = r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"xs.example.com"}}"#;
+    let default = base(&renderer, &inputs("chart"), &CHART).await.unwrap();
+    assert_eq!(
+        default.with(&Images::default()).unwrap(),
+        [crd.to_owned(), pod("1", "web", "1", "-")]
+    );
+    let promoted = format!("2@sha256:{}", "1".repeat(64));
+    assert_eq!(default.with(&freight()).unwrap()[1], pod(&promoted, "web", "1", "-"));
+
+    let mut all = inputs("chart");
+    all.options = Options::parse(
+        r#"[{"name":"releaseName","string":"other"},{"name":"valueFiles","array":["../envs/dev.yaml"]},
+            {"name":"values","string":"tag: v"},{"name":"parameters","map":{"list":"a,b"}}]"#,
+    )
+    .unwrap();
+    let tuned = base(&renderer, &all, &CHART).await.unwrap();
+    assert_eq!(tuned.with(&Images::default()).unwrap()[1], pod("v", "other", "2", "a,b"));
+    assert_eq!(renderer.kept().0, 2);
+    // Another file elsewhere is no part of the chart.
+    base(&renderer, &inputs("chart"), &[&CHART[..], &[("elsewhere", "x")]].concat()).await.unwrap();
+    assert_eq!(renderer.kept().0, 2);
+}
+
+#[tokio::test]
+async fn a_chart_may_be_the_root() {
+    let renderer = renderer().await;
+    let files: Vec<_> = CHART
+        .iter()
+        .filter_map(|(name, text)| Some((name.strip_prefix("chart/")?, *text)))
+        .collect();
+    assert_eq!(
+        base(&renderer, &inputs(""), &files).await.unwrap().with(&Images::default()).unwrap().len(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn what_a_tool_refuses_is_told_in_its_words_and_the_same_every_time() {
+    let renderer = renderer().await;
+    let check = async |folder: &str, files: &[(&str, &str)], parts: &[&str]| {
+        let first = base(&renderer, &inputs(folder), files).await.unwrap_err().to_string();
+        let second = base(&renderer, &inputs(folder), files).await.unwrap_err().to_string();
+        assert_eq!(first, second);
+        for part in parts {
+            assert!(first.contains(part), "{first}");
+        }
+        assert!(!first.contains("/tmp") && !first.contains("wharfinger-"), "{first}");
+    };
+    check(
+        "a",
+        &[
+            ("a/kustomization.yaml", "resources: [x.yaml]\npatches: [{path: gone.yaml}]"),
+            ("a/x.yaml", DEPLOYMENT),
+        ],
+        &["kustomize failed: ", "gone.yaml"],
+    )
+    .await;
+    check(
+        "a",
+        &[("a/kustomization.yaml", "resorces: [x.yaml]")],
+        &["kustomize failed: ", "resorces"],
+    )
+    .await;
+    check("a", &[("a/kustomization.yaml", "resources: []")], &["rendered no objects: a Kustomize folder"]).await;
+    check(
+        "c",
+        &[
+            ("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0"),
+            ("c/templates/x.yaml", "{{ fail \"no way\" }}"),
+        ],
+        &["helm failed: ", "no way"],
+    )
+    .await;
+    check("c", &[("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\ndependencies: [{name: dep, version: 1.x, repository: https://example.com}]")], &["helm failed: ", "dep"]).await;
+    check(
+        "c",
+        &[
+            ("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0"),
+            ("c/templates/x.yaml", "kind: Y"),
+        ],
+        &["output of helm, c/templates/x.yaml: the object has no apiVersion"],
+    )
+    .await;
+    check(
+        "c",
+        &[("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0")],
+        &["rendered no objects: a Helm chart"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_tool_has_no_way_out() {
+    let renderer = renderer().await;
+    // Kustomize reads the path of a transformer's configuration, which no list of fields can foresee.
+    let files = [
+        ("a/kustomization.yaml", "resources: [x.yaml]\ntransformers: [t.yaml]"),
+        ("a/x.yaml", DEPLOYMENT),
+        (
+            "a/t.yaml",
+            "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: t}\npath: http://192.0.2.1/patch.yaml\n",
+        ),
+    ];
+    let begun = Instant::now();
+    let error = base(&renderer, &inputs("a"), &files).await.unwrap_err().to_string();
+    assert!(error.contains("192.0.2.1") && begun.elapsed() < Duration::from_secs(20), "{error}");
+    let escape = [
+        (
+            "a/kustomization.yaml",
+            "resources: [x.yaml]\nconfigMapGenerator: [{name: m, files: [../../../../../../../../etc/passwd]}]",
+        ),
+        ("a/x.yaml", DEPLOYMENT),
+    ];
+    let error = base(&renderer, &inputs("a"), &escape).await.unwrap_err().to_string();
+    assert!(error.starts_with("kustomize failed") && !error.contains("root:"), "{error}");
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_tool() {
+    let renderer = renderer().await;
+    // A template that is busy for hours.
+    let busy = "{{- range until 100000 }}{{- range until 100000 }}{{- range until 100000 }}{{- end }}{{- end }}{{- end }}";
+    let files: Files =
+        [("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0"), ("c/templates/x.yaml", busy)]
+            .into_iter()
+            .collect();
+    let late = renderer
+        .base(&inputs("c"), files.clone(), None, Instant::now() + Duration::from_secs(1))
+        .await;
+    assert_eq!(late, Err(RenderError::Deadline));
+    let gone = timeout(
+        Duration::from_millis(500),
+        renderer.base(&inputs("c"), files, None, Instant::now() + LONG),
+    )
+    .await;
+    assert!(gone.is_err());
+    for _ in 0..100 {
+        if running() == 0 {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("helm goes on");
+}
+
+/// How many programs of the parts that are children of this process are at work on `template`.
+fn running() -> usize {
+    let of_ours = |entry: std::fs::DirEntry| {
+        let read =
+            |name: &str| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+        read("cmdline").contains("helm\0template")
+            && read("status").lines().any(|line| line == format!("PPid:\t{}", std::process::id()))
+    };
+    std::fs::read_dir("/proc").unwrap().flatten().map(of_ours).filter(|ours| *ours).count()
+}

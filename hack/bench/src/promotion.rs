@@ -23,7 +23,7 @@ pub(crate) const GIT_LATENCY: Duration = Duration::from_millis(50);
 const FILES: usize = 3_000;
 
 pub(crate) fn run() -> Result<()> {
-    let cluster = Cluster::start(Options { git_delay: Some(GIT_LATENCY), ..Options::default() })?;
+    let cluster = Cluster::start(Options { git_delay: Some(GIT_LATENCY), fault_points: true, ..Options::default() })?;
     cluster.install_wharfinger()?;
     let project = Project::new(&cluster, "bench")?;
     project.stage("dev")?;

@@ -39,7 +39,7 @@ pub(crate) fn run(cluster: &Cluster, project: &Project<'_>, rounds: usize) -> Re
             let history = a["status"]["history"].as_array();
             history.is_some_and(|h| h.iter().any(|h| h["revision"] == revision.as_str()))
                 && a["status"]["sync"]["revision"] == revision.as_str()
-                && a["status"]["sync"]["status"] != "Unknown"
+                && a["status"]["sync"]["status"] == "Synced"
         }))?;
         times.add(from, (begun, done));
     }

@@ -16,7 +16,7 @@ const STAGES: usize = 30;
 const ROUNDS: usize = 5;
 
 pub(crate) fn run() -> Result<()> {
-    let cluster = Cluster::start(Options::default())?;
+    let cluster = Cluster::start(Options { fault_points: true, ..Options::default() })?;
     cluster.install_wharfinger()?;
     let project = Project::new(&cluster, "bench")?;
     let names: Vec<String> = (0..STAGES).map(|n| format!("s{n}")).collect();

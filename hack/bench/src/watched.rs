@@ -52,7 +52,7 @@ impl Watched {
             let sync = &app["status"]["sync"];
             app["status"]["history"].as_array().is_some_and(|h| h.iter().any(carries))
                 && carries(&sync["comparedTo"])
-                && sync["status"].as_str().is_some_and(|s| s != "Unknown")
+                && sync["status"] == "Synced"
         };
         let begun = self.until(begun).await?;
         Ok((begun, self.until(done).await?))

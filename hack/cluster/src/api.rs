@@ -43,7 +43,8 @@ impl Api {
         socket.set_read_timeout(Some(LIMIT))?;
         socket.set_write_timeout(Some(LIMIT))?;
         let name = ServerName::IpAddress(address.ip().into());
-        let mut stream = StreamOwned::new(ClientConnection::new(Arc::clone(&self.trust), name)?, socket);
+        let mut stream =
+            StreamOwned::new(ClientConnection::new(Arc::clone(&self.trust), name)?, socket);
         // HTTP/1.0: the answer is neither chunked nor kept alive, so it ends with the connection.
         write!(
             stream,

@@ -136,7 +136,10 @@ impl Cluster {
                 .argocd_part("argocd-repo-server", instance)?
                 .env("ARGOCD_GPG_ENABLED", "false")
                 .env("ARGOCD_PLUGINSOCKFILEPATH", plugins.to_string_lossy())
-                .env("ARGOCD_ASK_PASS_SOCK", self.folder(&role.to_string())?.join("ask").to_string_lossy())
+                .env(
+                    "ARGOCD_ASK_PASS_SOCK",
+                    self.folder(&role.to_string())?.join("ask").to_string_lossy(),
+                )
                 .args(["--address", "127.0.0.1", "--metrics-address", "127.0.0.1"])
                 .args(["--port".to_owned(), port.to_string()])
                 .args(["--metrics-port".to_owned(), metrics.to_string()])
@@ -156,7 +159,10 @@ impl Cluster {
                 .argocd_part("argocd-application-controller", instance)?
                 .env("KUBECONFIG", kubeconfig.to_string_lossy())
                 .env("HOSTNAME", "argocd-application-controller-0")
-                .env("ARGOCD_RECONCILIATION_TIMEOUT", format!("{}s", self.options.reconciliation.as_secs()))
+                .env(
+                    "ARGOCD_RECONCILIATION_TIMEOUT",
+                    format!("{}s", self.options.reconciliation.as_secs()),
+                )
                 .env("ARGOCD_RECONCILIATION_JITTER", "0s")
                 .env("ARGOCD_SYNC_WAVE_DELAY", "0")
                 .args(["--namespace", namespace])

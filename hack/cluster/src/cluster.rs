@@ -42,6 +42,8 @@ pub struct Options {
     pub git_delay: Option<Duration>,
     /// Argo CD's `timeout.reconciliation`.
     pub reconciliation: Duration,
+    /// Wharfinger's processes are built with their fault points, which no installation has.
+    pub fault_points: bool,
 }
 
 impl Default for Options {
@@ -51,12 +53,13 @@ impl Default for Options {
             second_argocd: false,
             git_delay: None,
             reconciliation: Duration::from_secs(20),
+            fault_points: false,
         }
     }
 }
 
-/// A running cluster. Dropping it ends every process and removes its folder; if the owner dies
-/// instead, the processes die with it and the folder stays, for its logs, until the next start.
+/// A running cluster. Dropping it ends every process and leaves its logs; if the owner dies instead,
+/// the processes die with it. What is left of the folder goes at the next start of any cluster.
 pub struct Cluster {
     pub(crate) options: Options,
     pub(crate) run: Arc<Run>,
@@ -77,8 +80,7 @@ impl Cluster {
     pub(crate) fn start_in(run: &Arc<Run>, options: Options) -> Result<Self> {
         let start = || -> Result<Self> {
             let cluster = Self::new(run, options)?;
-            // Before the half-started cluster is dropped, and its folder with it.
-            cluster.start_everything().inspect_err(|_| run.keep_folder())?;
+            cluster.start_everything()?;
             Ok(cluster)
         };
         start().with_context(|| format!("starting a cluster; logs: {}", run.logs().display()))
@@ -115,7 +117,8 @@ impl Cluster {
 
     /// A kubeconfig with a token of that ServiceAccount, which must exist.
     pub fn kubeconfig(&self, identity: Identity) -> Result<PathBuf> {
-        let known = self.kubeconfigs.lock().unwrap_or_else(PoisonError::into_inner).get(&identity).cloned();
+        let known =
+            self.kubeconfigs.lock().unwrap_or_else(PoisonError::into_inner).get(&identity).cloned();
         if let Some(path) = known {
             return Ok(path);
         }
@@ -130,13 +133,16 @@ impl Cluster {
         let token = answer["status"]["token"].as_str().context("a TokenRequest without a token")?;
         let path = self.file(&format!("{namespace}.{account}.kubeconfig"));
         self.write_kubeconfig(&path, &identity.to_string(), token, namespace)?;
-        self.kubeconfigs.lock().unwrap_or_else(PoisonError::into_inner).insert(identity, path.clone());
+        self.kubeconfigs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(identity, path.clone());
         Ok(path)
     }
 
     /// kubectl as admin.
     pub fn kubectl(&self, args: &[&str]) -> Result<Output> {
-        self.tool(self.kubectl_with(&self.kubeconfig_admin()).args(args.iter().copied()))
+        self.tool(&self.kubectl_with(&self.kubeconfig_admin()).args(args.iter().copied()))
     }
 
     /// kubectl as admin, with something to read on stdin (`-f -`).
@@ -147,12 +153,12 @@ impl Cluster {
 
     /// kubectl with that ServiceAccount's own token. For a person: `kubectl(&["--as", …])`.
     pub fn kubectl_as(&self, identity: Identity, args: &[&str]) -> Result<Output> {
-        self.tool(self.kubectl_with(&self.kubeconfig(identity)?).args(args.iter().copied()))
+        self.tool(&self.kubectl_with(&self.kubeconfig(identity)?).args(args.iter().copied()))
     }
 
     /// The argocd command line client.
     pub fn argocd(&self, args: &[&str]) -> Result<Output> {
-        self.tool(self.argocd_client()?.args(args.iter().copied()))
+        self.tool(&self.argocd_client()?.args(args.iter().copied()))
     }
 
     /// Asks `question` until it is answered or a minute has passed.
@@ -163,8 +169,9 @@ impl Cluster {
                 Ok(answer) => return Ok(answer),
                 Err(error) if Instant::now() > deadline => {
                     let waited = WAIT_LIMIT.as_secs();
-                    return Err(error)
-                        .with_context(|| format!("waited {waited} s for {what}; logs: {}", self.logs().display()));
+                    return Err(error).with_context(|| {
+                        format!("waited {waited} s for {what}; logs: {}", self.logs().display())
+                    });
                 }
                 Err(_) => thread::sleep(Duration::from_millis(50)),
             }
@@ -184,9 +191,9 @@ impl Cluster {
         Ok(())
     }
 
-    /// Leaves the folder with its logs until the next start, although this run ends well.
-    pub fn keep_folder(&self) {
-        self.run.keep_folder();
+    /// Ends every process at once and removes the folder, logs and all.
+    pub fn end(self) -> Result<()> {
+        self.run.end_and_remove()
     }
 
     fn new(run: &Arc<Run>, options: Options) -> Result<Self> {
@@ -276,16 +283,19 @@ impl Cluster {
     // In one kubectl: each start of it costs a tenth of a second.
     fn apply_first_objects(&self, instances: &[Instance]) -> Result<()> {
         let mut objects = vec![kubernetes::node()];
-        let mut args = vec!["apply".to_owned(), "--server-side".to_owned(), "--force-conflicts".to_owned()];
+        let mut args =
+            vec!["apply".to_owned(), "--server-side".to_owned(), "--force-conflicts".to_owned()];
         if !instances.is_empty() {
-            args.extend(self.argocd_crds().iter().map(|path| format!("--filename={}", path.display())));
+            args.extend(
+                self.argocd_crds().iter().map(|path| format!("--filename={}", path.display())),
+            );
         }
         for instance in instances {
             objects.extend(self.argocd_objects(*instance)?);
         }
         args.push("--filename=-".to_owned());
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        self.kubectl_with_input(&args, &list(objects))?.ok()?;
+        self.kubectl_with_input(&args, &list(&objects))?.ok()?;
         Ok(())
     }
 
@@ -349,8 +359,8 @@ impl Cluster {
             .env("GIT_CONFIG_NOSYSTEM", "1")
     }
 
-    pub(crate) fn tool(&self, program: Program) -> Result<Output> {
-        tool::run(&program, b"", TOOL_LIMIT)
+    pub(crate) fn tool(&self, program: &Program) -> Result<Output> {
+        tool::run(program, b"", TOOL_LIMIT)
     }
 
     pub(crate) fn say(&self, what: &str) {
@@ -361,7 +371,13 @@ impl Cluster {
         self.part("kubectl").env("KUBECONFIG", kubeconfig.to_string_lossy())
     }
 
-    fn write_kubeconfig(&self, path: &Path, user: &str, token: &str, namespace: &str) -> Result<()> {
+    fn write_kubeconfig(
+        &self,
+        path: &Path,
+        user: &str,
+        token: &str,
+        namespace: &str,
+    ) -> Result<()> {
         let port = self.process(Role::KubeApiserver)?.port("https")?;
         let server = format!("https://127.0.0.1:{port}");
         kubeconfig::write(path, &server, &self.keys.file("ca.crt"), user, token, namespace)
@@ -370,9 +386,6 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.run.keep_folder();
-        }
         // Here and not with the last reference to the run: a process handle may outlive us.
         if let Err(error) = self.run.end() {
             self.say(&format!("taking the cluster down: {error:#}"));
@@ -380,6 +393,6 @@ impl Drop for Cluster {
     }
 }
 
-pub(crate) fn list(objects: Vec<Value>) -> String {
+pub(crate) fn list(objects: &[Value]) -> String {
     json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
 }

@@ -31,7 +31,7 @@ impl Delay {
             for client in listener.incoming().flatten() {
                 let millis = Arc::clone(&millis);
                 // A connection that fails ends; the client sees it as it would see a lost host.
-                thread::spawn(move || drop(relay(client, target, &millis)));
+                thread::spawn(move || drop(relay(&client, target, &millis)));
             }
         })?;
         Ok(this)
@@ -42,15 +42,15 @@ impl Delay {
     }
 }
 
-fn relay(client: TcpStream, target: u16, millis: &AtomicU64) -> io::Result<()> {
+fn relay(client: &TcpStream, target: u16, millis: &AtomicU64) -> io::Result<()> {
     let server = TcpStream::connect(("127.0.0.1", target))?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     // Connections are kept alive: what the client says after an answer is a new request.
     let next_is_new = AtomicBool::new(true);
     thread::scope(|scope| {
-        scope.spawn(|| copy(&server, &client, || next_is_new.store(true, Ordering::Relaxed)));
-        copy(&client, &server, || {
+        scope.spawn(|| copy(&server, client, || next_is_new.store(true, Ordering::Relaxed)));
+        copy(client, &server, || {
             if next_is_new.swap(false, Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(millis.load(Ordering::Relaxed)));
             }

@@ -5,10 +5,7 @@ use anyhow::{Context as _, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 
-use crate::{
-    role::Instance,
-    wharfinger::Door,
-};
+use crate::{role::Instance, wharfinger::Door};
 
 /// The documents of `text` that hold an object.
 pub(crate) fn split(text: &str) -> Vec<Document> {
@@ -49,7 +46,8 @@ impl Document {
         for webhook in object["webhooks"].as_array_mut().into_iter().flatten() {
             let path = webhook["clientConfig"]["service"]["path"].as_str().unwrap_or("/");
             let url = format!("https://127.0.0.1:{}{path}", door.port);
-            webhook["clientConfig"] = json!({"url": url, "caBundle": BASE64.encode(&door.authority_pem)});
+            webhook["clientConfig"] =
+                json!({"url": url, "caBundle": BASE64.encode(&door.authority_pem)});
         }
         Ok(Self::of(&object))
     }
@@ -59,7 +57,9 @@ impl Document {
         if !instances.contains(&Instance::Second) {
             return Ok(self);
         }
-        let quoted = |namespace: &str| format!("'system:serviceaccount:{namespace}:argocd-application-controller'");
+        let quoted = |namespace: &str| {
+            format!("'system:serviceaccount:{namespace}:argocd-application-controller'")
+        };
         let first = quoted(Instance::First.namespace());
         let mut object = self.object()?;
         for webhook in object["webhooks"].as_array_mut().into_iter().flatten() {
@@ -170,7 +170,8 @@ webhooks:
 
     #[test]
     fn a_second_instance_counts_as_argo_cd() {
-        let document = split(STREAM)[1].clone().knowing(&[Instance::First, Instance::Second]).unwrap();
+        let document =
+            split(STREAM)[1].clone().knowing(&[Instance::First, Instance::Second]).unwrap();
         assert_eq!(
             document.object().unwrap()["webhooks"][0]["matchConditions"][0]["expression"],
             "request.userInfo.username in ['system:serviceaccount:argocd:argocd-application-controller', \

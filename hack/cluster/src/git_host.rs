@@ -10,14 +10,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    cluster::Cluster,
-    delay::Delay,
-    handle::Spec,
-    process::Program,
-    ready::Ready,
-    role::Role,
-    run::Run,
-    tool,
+    cluster::Cluster, delay::Delay, handle::Spec, process::Program, ready::Ready, role::Role,
+    run::Run, tool,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -45,7 +39,12 @@ impl Git {
     }
 
     /// Adds or changes files on `main` and gives the SHA of the commit.
-    pub fn commit(&self, repository: &str, files: &[(&str, &str)], message: &str) -> Result<String> {
+    pub fn commit(
+        &self,
+        repository: &str,
+        files: &[(&str, &str)],
+        message: &str,
+    ) -> Result<String> {
         let changes = files
             .iter()
             .map(|(path, content)| format!("M 100644 inline {}\n{}", quoted(path), data(content)));
@@ -118,7 +117,10 @@ impl Cluster {
         let process = self.launch(Role::Git, || {
             let port = self.port()?;
             let config = self.file("lighttpd.conf");
-            fs::write(&config, lighttpd(&folder, &self.file("gitconfig"), &self.file("tmp"), port))?;
+            fs::write(
+                &config,
+                lighttpd(&folder, &self.file("gitconfig"), &self.file("tmp"), port),
+            )?;
             let program = self.program("lighttpd").args(["-D", "-f", &config.to_string_lossy()]);
             Ok(Spec { program, ready: Ready::Tcp(port), ports: [("http", port)].into() })
         })?;

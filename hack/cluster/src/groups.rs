@@ -42,9 +42,12 @@ impl Groups {
     pub(crate) fn new(folder: &Path) -> Result<Arc<Self>> {
         let file = folder.join("groups");
         fs::write(&file, "").context("writing the list of process groups")?;
-        let program =
-            Program::new("sh").args(["-c", GUARDIAN]).args([file.to_string_lossy()]).folder(Path::new("/"));
-        let streams = Streams { stdin: Stdio::piped(), stdout: Stdio::null(), stderr: Stdio::null() };
+        let program = Program::new("sh")
+            .args(["-c", GUARDIAN])
+            .args([file.to_string_lossy()])
+            .folder(Path::new("/"));
+        let streams =
+            Streams { stdin: Stdio::piped(), stdout: Stdio::null(), stderr: Stdio::null() };
         let mut child = process::start_free(&program, streams).context("starting the guardian")?;
         let stdin = child.stdin.take().context("the guardian has no stdin")?;
         Ok(Arc::new(Self {

@@ -312,7 +312,9 @@ impl Inner {
     fn wait_for_the_end(&self, mut child: Child, log_from: u64) {
         let pid = Pid::from_raw(child.id().cast_signed());
         // Without reaping it: its number must stay taken until nobody can signal it any more.
-        while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
+        while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR)
+        {
+        }
         let mut state = lock(&self.state);
         let how = self.groups.bury(&mut child).ok();
         *state = State::Ended { how, log_from };

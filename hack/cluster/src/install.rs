@@ -38,11 +38,8 @@ pub(crate) struct Installed {
 impl Cluster {
     /// Installs Wharfinger and waits until all of it is up.
     pub fn install_wharfinger(&self) -> Result<()> {
-        let installed = self.install();
-        if installed.is_err() {
-            self.keep_folder();
-        }
-        installed.with_context(|| format!("installing Wharfinger; logs: {}", self.logs().display()))
+        self.install()
+            .with_context(|| format!("installing Wharfinger; logs: {}", self.logs().display()))
     }
 
     fn install(&self) -> Result<()> {
@@ -50,7 +47,7 @@ impl Cluster {
         if installed.is_some() {
             return Ok(());
         }
-        let binaries = parts::build_ours(&self.run, &PACKAGES)?;
+        let binaries = parts::build_ours(&self.run, &PACKAGES, self.options.fault_points)?;
         let documents = self.documents()?;
         let (webhooks, rest): (Vec<_>, Vec<_>) =
             documents.iter().cloned().partition(Document::is_webhook);
@@ -76,14 +73,16 @@ impl Cluster {
     /// `argocd-cm` back what they had.
     pub fn uninstall_wharfinger(&self) -> Result<()> {
         let mut installed = self.installed.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Installed { documents, repo_server_env, config_before }) = installed.as_ref() else {
+        let Some(Installed { documents, repo_server_env, config_before }) = installed.as_ref()
+        else {
             return Ok(());
         };
         let (webhooks, rest): (Vec<_>, Vec<_>) =
             documents.iter().cloned().partition(Document::is_webhook);
         // First: a webhook nobody answers for would forbid the rest.
         self.delete(&webhooks)?;
-        let ours: Vec<_> = self.processes().into_iter().filter(|(role, _)| role.is_ours()).collect();
+        let ours: Vec<_> =
+            self.processes().into_iter().filter(|(role, _)| role.is_ours()).collect();
         for (role, process) in ours {
             process.stop()?;
             self.forget(role);
@@ -100,7 +99,8 @@ impl Cluster {
             // A new pod has an empty folder for sockets.
             let socket = self.plugin_socket(*instance)?;
             if socket.exists() {
-                fs::remove_file(&socket).with_context(|| format!("removing {}", socket.display()))?;
+                fs::remove_file(&socket)
+                    .with_context(|| format!("removing {}", socket.display()))?;
             }
             process.start()?;
         }
@@ -155,8 +155,17 @@ impl Cluster {
     fn patch_config(&self, instance: Instance, patch: &Value) -> Result<()> {
         let patch = patch.to_string();
         let namespace = instance.namespace();
-        self.kubectl(&["patch", "configmap", "argocd-cm", "-n", namespace, "--type=merge", "-p", &patch])?
-            .ok()?;
+        self.kubectl(&[
+            "patch",
+            "configmap",
+            "argocd-cm",
+            "-n",
+            namespace,
+            "--type=merge",
+            "-p",
+            &patch,
+        ])?
+        .ok()?;
         Ok(())
     }
 
@@ -173,15 +182,25 @@ impl Cluster {
         if documents.is_empty() {
             return Ok(());
         }
-        let args = ["delete", "--ignore-not-found", "--timeout=60s", "-f", "-"];
-        self.kubectl_with_input(&args, &Document::join(documents))?.ok()?;
-        Ok(())
+        let documents = Document::join(documents);
+        let delete = || {
+            let args = ["delete", "--ignore-not-found", "--timeout=45s", "-f", "-"];
+            self.kubectl_with_input(&args, &documents)?.ok()
+        };
+        // Seen once in a dozen runs: kubectl waits in vain for a CRD's end.
+        let Err(first) = delete() else { return Ok(()) };
+        self.say(&format!("deleting again, because: {first:#}"));
+        delete().map(drop).or_else(|error| {
+            let args = ["get", "--ignore-not-found", "-o", "yaml", "-f", "-"];
+            let left = self.kubectl_with_input(&args, &documents)?.stdout;
+            Err(error).with_context(|| format!("still there:\n{left}"))
+        })
     }
 
     fn documents(&self) -> Result<Vec<Document>> {
         let base = manifests().join("base");
         let text = if base.join("kustomization.yaml").exists() {
-            self.tool(self.part("kubectl").args(["kustomize", &base.to_string_lossy()]))?.ok()?
+            self.tool(&self.part("kubectl").args(["kustomize", &base.to_string_lossy()]))?.ok()?
         } else {
             plain_files()?
         };

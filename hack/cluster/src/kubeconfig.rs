@@ -18,7 +18,8 @@ impl Identity {
     /// The sidecar is a container of repo-server's pod and has its account.
     pub const SIDECAR: Self = Self::new("argocd", "argocd-repo-server");
     pub const APPLICATION_CONTROLLER: Self = Self::new("argocd", "argocd-application-controller");
-    pub const APPLICATIONSET_CONTROLLER: Self = Self::new("argocd", "argocd-applicationset-controller");
+    pub const APPLICATIONSET_CONTROLLER: Self =
+        Self::new("argocd", "argocd-applicationset-controller");
     pub const ARGOCD_SERVER: Self = Self::new("argocd", "argocd-server");
 
     pub const fn new(namespace: &'static str, account: &'static str) -> Self {
@@ -50,7 +51,8 @@ pub(crate) fn write(
         "contexts": [{"name": "wharf", "context": {"cluster": "wharf", "user": user, "namespace": namespace}}],
         "current-context": "wharf",
     });
-    fs::write(path, format!("{text:#}\n")).with_context(|| format!("writing {}", path.display()))?;
+    fs::write(path, format!("{text:#}\n"))
+        .with_context(|| format!("writing {}", path.display()))?;
     // Helm warns about a kubeconfig that others can read.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(())
@@ -64,8 +66,10 @@ mod tests {
     fn a_kubeconfig_says_where_who_and_in_which_namespace() {
         let path = std::env::temp_dir().join(format!("kubeconfig-{}", std::process::id()));
         let user = Identity::SIDECAR.to_string();
-        write(&path, "https://127.0.0.1:6443", Path::new("/run/ca.crt"), &user, "secret", "argocd").unwrap();
-        let config: serde_json::Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        write(&path, "https://127.0.0.1:6443", Path::new("/run/ca.crt"), &user, "secret", "argocd")
+            .unwrap();
+        let config: serde_json::Value =
+            serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(config["clusters"][0]["cluster"]["server"], "https://127.0.0.1:6443");
         assert_eq!(config["users"][0]["name"], "system:serviceaccount:argocd:argocd-repo-server");
         assert_eq!(config["users"][0]["user"]["token"], "secret");

@@ -98,7 +98,8 @@ impl Cluster {
     /// be called `stages`, and `kubectl get stages` would no longer mean ours.
     pub(crate) fn write_kwok_rules(&self) -> Result<()> {
         let rules = self.parts.files("kwok/kustomize/stage/fast");
-        let rules = self.tool(self.part("kubectl").args(["kustomize", &rules.to_string_lossy()]))?.ok()?;
+        let rules =
+            self.tool(&self.part("kubectl").args(["kustomize", &rules.to_string_lossy()]))?.ok()?;
         fs::write(self.file("kwok-rules.yaml"), rules).context("writing kwok's rules")
     }
 
@@ -114,16 +115,16 @@ impl Cluster {
                 "--node-lease-duration-seconds=40".to_owned(),
                 format!("--server-address=127.0.0.1:{port}"),
             ]);
-            Ok(Spec { program, ready: Ready::Http { port, path: "/healthz" }, ports: [("http", port)].into() })
+            Ok(Spec {
+                program,
+                ready: Ready::Http { port, path: "/healthz" },
+                ports: [("http", port)].into(),
+            })
         })
     }
 
     fn api_at(&self, port: u16) -> Api {
-        Api {
-            port,
-            trust: self.keys.trust.clone(),
-            token: self.keys.admin_token.clone(),
-        }
+        Api { port, trust: self.keys.trust.clone(), token: self.keys.admin_token.clone() }
     }
 }
 

@@ -21,7 +21,7 @@ impl Parts {
         let program = Program::new(repository().join("hack/build-parts")).keeps_our_environment();
         let bin = PathBuf::from(tool::build(run.groups(), &program)?.trim());
         if !bin.is_dir() {
-            bail!("hack/build-parts printed {:?}, which is no folder", bin);
+            bail!("hack/build-parts printed {bin:?}, which is no folder");
         }
         Ok(Self { bin })
     }
@@ -45,21 +45,27 @@ impl Parts {
     }
 }
 
+/// The packages that have fault points.
+const FAULT_POINTS: [&str; 2] = ["wharfinger-controller", "wharfinger-webhook"];
+
 /// Our own programs, by name.
 pub(crate) type Binaries = BTreeMap<String, PathBuf>;
 
 /// Builds the packages `names` in the profile this harness was built in.
-pub(crate) fn build_ours(run: &Run, names: &[&str]) -> Result<Binaries> {
+pub(crate) fn build_ours(run: &Run, names: &[&str], fault_points: bool) -> Result<Binaries> {
     run.say(&format!("building {} with cargo", names.join(", ")));
     let mut program = Program::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--bins", "--message-format=json-render-diagnostics"])
+        // The whole workspace, so that dependencies have the features they have in `cargo test --workspace`, and are
+        // not built twice.
+        .args(["build", "--workspace", "--quiet", "--bins", "--message-format=json-render-diagnostics"])
         .folder(&repository())
         .keeps_our_environment();
     if !cfg!(debug_assertions) {
         program = program.args(["--release"]);
     }
-    for name in names {
-        program = program.args(["--package", name]);
+    if fault_points {
+        let features = FAULT_POINTS.map(|name| format!("{name}/fault-points")).join(",");
+        program = program.args(["--features".to_owned(), features]);
     }
     let messages = tool::build(run.groups(), &program)?;
     // Cargo says where it put them, whatever CARGO_TARGET_DIR or a configuration file says.

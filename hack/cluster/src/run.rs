@@ -3,10 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Instant,
 };
 
@@ -20,8 +17,6 @@ pub(crate) struct Run {
     ports: Ports,
     folder: RunFolder,
     started: Instant,
-    keep: AtomicBool,
-    called_off: AtomicBool,
 }
 
 impl Run {
@@ -37,8 +32,6 @@ impl Run {
             ports: Ports::new(base)?,
             folder,
             started: Instant::now(),
-            keep: AtomicBool::new(false),
-            called_off: AtomicBool::new(false),
         }))
     }
 
@@ -63,24 +56,15 @@ impl Run {
         progress::line(&format!("{:6.1} s  {what}", self.started.elapsed().as_secs_f64()));
     }
 
-    /// Leaves the folder, for its logs, until the next run sweeps it.
-    pub(crate) fn keep_folder(&self) {
-        self.keep.store(true, Ordering::Relaxed);
-    }
-
-    /// Ends a run that is still being started and that nobody will look at: no folder, no logs.
-    pub(crate) fn call_off(&self) -> Result<()> {
-        self.called_off.store(true, Ordering::Relaxed);
-        self.end()
-    }
-
-    /// Ends every process, at once, and removes the folder unless it is to be kept.
+    /// Ends every process at once. The logs stay, until the next run sweeps what dead runs left.
     pub(crate) fn end(&self) -> Result<()> {
         self.groups.end()?;
-        let kept = self.keep.load(Ordering::Relaxed) && !self.called_off.load(Ordering::Relaxed);
-        if kept || !self.path().exists() {
-            return Ok(());
-        }
+        self.folder.remove_all_but(&["logs", "owner"])
+    }
+
+    /// Ends every process at once and leaves nothing.
+    pub(crate) fn end_and_remove(&self) -> Result<()> {
+        self.groups.end()?;
         self.folder.remove()
     }
 }

@@ -43,6 +43,23 @@ impl RunFolder {
     pub(crate) fn remove(&self) -> Result<()> {
         remove(&self.path).with_context(|| format!("removing {}", self.path.display()))
     }
+
+    pub(crate) fn remove_all_but(&self, keep: &[&str]) -> Result<()> {
+        let Ok(entries) = fs::read_dir(&self.path) else { return Ok(()) };
+        for entry in entries.flatten() {
+            if entry.file_name().to_str().is_some_and(|name| keep.contains(&name)) {
+                continue;
+            }
+            let path = entry.path();
+            match if path.is_dir() { remove(&path) } else { fs::remove_file(&path) } {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("removing {}", path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Removes the folder at `path` if it is one of ours and its run is dead.
@@ -98,6 +115,9 @@ fn is_dead(path: &Path) -> bool {
 
 fn remove(path: &Path) -> io::Result<()> {
     const ATTEMPTS: usize = 100;
+    if !path.exists() {
+        return Ok(());
+    }
     let mut removed = fs::remove_dir_all(path);
     for _ in 1..ATTEMPTS {
         match removed.as_ref().map_err(io::Error::kind) {
@@ -105,6 +125,9 @@ fn remove(path: &Path) -> io::Result<()> {
             Err(io::ErrorKind::PermissionDenied) => make_listable(path)?,
             // A start that was called off is still writing; it fails when the folder is gone.
             Err(io::ErrorKind::DirectoryNotEmpty) => {}
+            // Its own end removes the same folder at the same time.
+            Err(io::ErrorKind::NotFound) if path.exists() => {}
+            Err(io::ErrorKind::NotFound) => return Ok(()),
             _ => break,
         }
         removed = fs::remove_dir_all(path);

@@ -46,14 +46,15 @@ pub(crate) fn serve(name: &str, options: Options, with_wharfinger: bool) -> Resu
 
     start(&run, options, with_wharfinger, sender);
     let served = match events.recv()? {
+        // If it failed, what is left is logs, and where they are is said.
         Event::Started(started) => started.and_then(|cluster| {
             named.write(&state(summary(&cluster)?))?;
-            live(&events, &cluster)
+            let lived = live(&events, &cluster);
+            cluster.end().and(lived)
         }),
         // The start goes on for a moment on its thread, and finds that nothing starts any more.
-        Event::Told | Event::Alone | Event::Live => run.call_off(),
+        Event::Told | Event::Alone | Event::Live => run.end_and_remove(),
     };
-    run.end()?;
     named.forget()?;
     served
 }
@@ -65,7 +66,7 @@ enum Event {
     Live,
     /// `hack/up` is gone.
     Alone,
-    Started(Result<Cluster>),
+    Started(Box<Result<Cluster>>),
 }
 
 fn listen(events: &Sender<Event>) -> Result<()> {
@@ -103,7 +104,7 @@ fn start(run: &Arc<Run>, options: Options, with_wharfinger: bool, events: Sender
             prepare_demo(&cluster)?;
             Ok(cluster)
         });
-        drop(events.send(Event::Started(started)));
+        drop(events.send(Event::Started(Box::new(started))));
     });
 }
 
@@ -143,7 +144,11 @@ spec:
     let server = cluster.process(Role::ArgoCdServer)?.port("http")?;
     write_script(
         &tools.join("kubectl"),
-        &format!("KUBECONFIG={} exec {}", kubeconfig.display(), cluster.part("kubectl").path.display()),
+        &format!(
+            "KUBECONFIG={} exec {}",
+            kubeconfig.display(),
+            cluster.part("kubectl").path.display()
+        ),
     )?;
     write_script(
         &tools.join("argocd"),

@@ -17,7 +17,7 @@ use crate::{Cluster, Options};
 pub fn shared() -> Result<&'static Shared> {
     static SHARED: OnceLock<Result<Shared, String>> = OnceLock::new();
     let start = || {
-        let cluster = Cluster::start(Options::default())?;
+        let cluster = Cluster::start(Options { fault_points: true, ..Options::default() })?;
         cluster.install_wharfinger()?;
         Ok(Shared { cluster, gate: Mutex::default(), opened: Condvar::new() })
     };

@@ -12,7 +12,10 @@ pub(crate) fn together(jobs: Vec<Job<'_>>) -> Result<()> {
         let running: Vec<_> = jobs.into_iter().map(|job| scope.spawn(job)).collect();
         let ends: Vec<Result<()>> = running
             .into_iter()
-            .map(|job| job.join().unwrap_or_else(|_| Err(anyhow!("a thread of the cluster's start panicked"))))
+            .map(|job| {
+                job.join()
+                    .unwrap_or_else(|_| Err(anyhow!("a thread of the cluster's start panicked")))
+            })
             .collect();
         ends.into_iter().collect()
     })

@@ -49,8 +49,7 @@ impl Output {
 /// Runs `program` with `input` on its stdin.
 pub(crate) fn run(program: &Program, input: &[u8], limit: Duration) -> Result<Output> {
     let what = format!("{} {}", program.path.display(), program.args.join(" "));
-    let streams =
-        Streams { stdin: Stdio::piped(), stdout: Stdio::piped(), stderr: Stdio::piped() };
+    let streams = Streams { stdin: Stdio::piped(), stdout: Stdio::piped(), stderr: Stdio::piped() };
     let mut child = process::start(program, streams).with_context(|| format!("starting {what}"))?;
     let mut stdin = child.stdin.take().context("no stdin")?;
     let stdout = read(child.stdout.take().context("no stdout")?);

@@ -112,7 +112,8 @@ fn start(up: &Up) -> Result<()> {
     }
     let streams =
         Streams { stdin: Stdio::piped(), stdout: Stdio::piped(), stderr: Stdio::inherit() };
-    let mut owner = process::start_free(&program, streams).context("starting the cluster's owner")?;
+    let mut owner =
+        process::start_free(&program, streams).context("starting the cluster's owner")?;
     // While we hold this and have not said `live`, our end is the cluster's end.
     let mut pipe = owner.stdin.take().context("no stdin")?;
     let said = BufReader::new(owner.stdout.take().context("no stdout")?).lines().next();
@@ -145,7 +146,12 @@ fn status() -> Result<()> {
         let text = match (named.is_alive(), named.state()) {
             (true, Some(state)) if !state.summary.is_empty() => {
                 let groups = std::fs::read_to_string(state.run.join("groups")).unwrap_or_default();
-                format!("{name}: up, {} processes, owner {}\n{}\n", groups.lines().count(), state.owner, state.summary)
+                format!(
+                    "{name}: up, {} processes, owner {}\n{}\n",
+                    groups.lines().count(),
+                    state.owner,
+                    state.summary
+                )
             }
             (true, _) => format!("{name}: being started"),
             (false, _) => format!("{name}: dead; hack/down {name} removes what it left"),

@@ -58,8 +58,9 @@ fn state(cluster: &Cluster) -> Result<String> {
     let kinds = "namespaces,clusterroles,clusterrolebindings,crds,\
                  validatingwebhookconfigurations,mutatingwebhookconfigurations";
     let objects = cluster.kubectl(&["get", kinds, "-o", "name"])?.ok()?;
-    let config =
-        cluster.kubectl(&["get", "configmap", "argocd-cm", "-n", "argocd", "-o", "jsonpath={.data}"])?.ok()?;
+    let config = cluster
+        .kubectl(&["get", "configmap", "argocd-cm", "-n", "argocd", "-o", "jsonpath={.data}"])?
+        .ok()?;
     let repo_server = cluster.process(Role::RepoServer(Instance::First))?;
     let environment = fs::read(format!("/proc/{}/environ", repo_server.pid().context("pid")?))?;
     let environment = String::from_utf8_lossy(&environment).replace('\0', "\n");

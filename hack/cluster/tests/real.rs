@@ -5,6 +5,7 @@
 mod processes;
 
 use std::{
+    ffi::OsStr,
     fs,
     io::{BufRead as _, BufReader},
     net::TcpListener,
@@ -123,7 +124,7 @@ fn two_clusters_side_by_side_are_strangers_and_leave_nothing() -> Result<()> {
 
     let folder = one.folder_of_run().to_owned();
     assert!(mentioning(&folder).len() >= one.processes().len());
-    drop(one);
+    one.end()?;
     assert!(!folder.exists());
     assert_eq!(mentioning(&folder), Vec::<String>::new());
     sync_an_application(&two, Instance::First)
@@ -134,10 +135,7 @@ fn a_second_argo_cd_works_beside_the_first() -> Result<()> {
     let _turn = one_at_a_time();
     let cluster = Cluster::start(Options { second_argocd: true, ..Options::default() })?;
     sync_an_application(&cluster, Instance::Second)?;
-    assert_ne!(
-        cluster.plugin_folder(Instance::First)?,
-        cluster.plugin_folder(Instance::Second)?
-    );
+    assert_ne!(cluster.plugin_folder(Instance::First)?, cluster.plugin_folder(Instance::Second)?);
     // The first leaves the second's Applications alone.
     let log = cluster.process(Role::ApplicationController(Instance::First))?.log_text();
     assert!(!log.contains("\"application\":\"guest\""));
@@ -185,7 +183,10 @@ fn an_up_killed_at_any_moment_leaves_nothing() -> Result<()> {
             left
         });
         ensure!(left.is_empty(), "killed after {millis} ms, left: {left:#?}");
-        println!("killed after {millis} ms: nothing left{}", if folder.is_some() { "" } else { " (no folder yet)" });
+        println!(
+            "killed after {millis} ms: nothing left{}",
+            if folder.is_some() { "" } else { " (no folder yet)" }
+        );
     }
     Ok(())
 }
@@ -206,7 +207,8 @@ fn an_owner_killed_leaves_no_process_not_even_what_its_processes_started() -> Re
     let application = application("argocd", &url, "0123456789012345678901234567890123456789");
     let file = folder.join("never.json");
     fs::write(&file, application.to_string())?;
-    let kubectl = Command::new(folder.join("tools/kubectl")).arg("apply").arg("-f").arg(&file).status()?;
+    let kubectl =
+        command(folder.join("tools/kubectl")).arg("apply").arg("-f").arg(&file).status()?;
     ensure!(kubectl.success());
     let _waiting = host.accept()?;
     let before = mentioning(&folder);
@@ -219,7 +221,7 @@ fn an_owner_killed_leaves_no_process_not_even_what_its_processes_started() -> Re
     // Its logs are still there for whoever wants to know why, until it is taken down.
     assert!(folder.join("logs/kube-apiserver.log").exists());
     for _ in 0..2 {
-        let down = Command::new(env!("CARGO_BIN_EXE_cluster")).args(["down", &name]).status()?;
+        let down = command(env!("CARGO_BIN_EXE_cluster")).args(["down", &name]).status()?;
         assert!(down.success());
         assert!(!folder.exists() && !state_folder(&name).exists());
     }
@@ -262,13 +264,18 @@ fn application(namespace: &str, url: &str, revision: &str) -> Value {
 }
 
 fn list_refs(cluster: &Cluster) -> Result<()> {
-    let listed = Command::new("git").args(["ls-remote", &cluster.git().url("guest")]).output()?;
+    let listed = command("git").args(["ls-remote", &cluster.git().url("guest")]).output()?;
     ensure!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test is its own owner")]
+fn command(program: impl AsRef<OsStr>) -> Command {
+    Command::new(program)
+}
+
 fn up(name: &str, args: &[&str]) -> Result<Child> {
-    Command::new(env!("CARGO_BIN_EXE_cluster"))
+    command(env!("CARGO_BIN_EXE_cluster"))
         .args(["up", name, "--without-wharfinger"])
         .args(args)
         .stdout(Stdio::piped())
@@ -285,9 +292,11 @@ fn owner(name: &str) -> Option<(i32, PathBuf)> {
 
 fn state_folder(name: &str) -> PathBuf {
     let cache = std::env::var_os("WHARFINGER_CACHE").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("XDG_CACHE_HOME")?).join("wharfinger")));
-    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/wharfinger")));
-    cache.unwrap().join("clusters").join(name)
+    let cache = cache
+        .or_else(|| Some(PathBuf::from(std::env::var_os("XDG_CACHE_HOME")?).join("wharfinger")));
+    let cache =
+        cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/wharfinger")));
+    cache.expect("HOME is set").join("clusters").join(name)
 }
 
 // A cluster each: together they would only be slow.

@@ -5,7 +5,7 @@ use std::io;
 use super::malformed;
 
 /// What is written in the place of an authority that has at least so many bytes; nothing leaves it alone.
-pub type Authority = fn(at_least: usize) -> Option<&'static [u8]>;
+pub(crate) type Authority = fn(at_least: usize) -> Option<&'static [u8]>;
 
 /// `localhost`, or something shorter where that would be longer than what it stands for.
 pub(super) fn local(at_least: usize) -> Option<&'static [u8]> {
@@ -21,7 +21,7 @@ const PLAIN: &[u8] = b"\x0a:authority";
 const HUFFMAN: &[u8] = &[0x88, 0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f];
 
 /// The block with every literal `:authority` replaced; nothing where there is none.
-pub fn rewrite(block: &[u8], authority: Authority) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn rewrite(block: &[u8], authority: Authority) -> io::Result<Option<Vec<u8>>> {
     let mut out: Option<Vec<u8>> = None;
     // What was read, and up to where it was copied.
     let (mut at, mut copied) = (Cursor { block, at: 0 }, 0);
@@ -47,7 +47,8 @@ pub fn rewrite(block: &[u8], authority: Authority) -> io::Result<Option<Vec<u8>>
         let start = at.at;
         let value = at.string()?;
         if is_authority && let Some(replacement) = authority(value.at_least()) {
-            let out = out.get_or_insert_with(|| Vec::with_capacity(block.len() + replacement.len()));
+            let out =
+                out.get_or_insert_with(|| Vec::with_capacity(block.len() + replacement.len()));
             out.extend_from_slice(&block[copied..start]);
             // Shorter than 127 bytes, so that its length is one byte.
             out.push(replacement.len().min(126) as u8);
@@ -105,13 +106,17 @@ impl<'b> Cursor<'b> {
         let huffman = self.block.get(start).is_some_and(|first| first & 0x80 != 0);
         let length = self.integer(7)?;
         let end = self.at + length;
-        let whole = self.block.get(start..end).ok_or_else(|| malformed("a string in a header block that does not end"))?;
+        let whole = self
+            .block
+            .get(start..end)
+            .ok_or_else(|| malformed("a string in a header block that does not end"))?;
         self.at = end;
         Ok(Text { whole, huffman, length })
     }
 
     fn byte(&mut self) -> io::Result<u8> {
-        let byte = self.block.get(self.at).ok_or_else(|| malformed("a header block that does not end"))?;
+        let byte =
+            self.block.get(self.at).ok_or_else(|| malformed("a header block that does not end"))?;
         self.at += 1;
         Ok(*byte)
     }

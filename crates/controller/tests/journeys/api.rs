@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 type Key = (String, String, String);
 
 #[derive(Clone, Default)]
-pub struct Api(Arc<Mutex<Inner>>);
+pub(crate) struct Api(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
@@ -40,22 +40,22 @@ struct Inner {
 }
 
 #[derive(Clone, Debug)]
-pub struct Write {
-    pub what: String,
-    pub body: Value,
-    pub at: Instant,
+pub(crate) struct Write {
+    pub(crate) what: String,
+    pub(crate) body: Value,
+    pub(crate) at: Instant,
 }
 
 /// Whether the write at which a client dies still happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Death {
+pub(crate) enum Death {
     Before,
     After,
 }
 
 impl Api {
     /// A client, as a process that has just started has one.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         let number = {
             let mut inner = self.0.lock().unwrap();
             inner.clients += 1;
@@ -69,28 +69,28 @@ impl Api {
         Client::new(service, "default")
     }
 
-    pub fn delay(&self, delay: Duration) {
+    pub(crate) fn delay(&self, delay: Duration) {
         self.0.lock().unwrap().delay = delay;
     }
 
-    pub fn die_at(&self, write: usize, death: Death) {
+    pub(crate) fn die_at(&self, write: usize, death: Death) {
         let mut inner = self.0.lock().unwrap();
         inner.writes.clear();
         inner.dies_at = Some((write, death));
     }
 
     /// Whether the client that was to die has died.
-    pub fn died(&self) -> bool {
+    pub(crate) fn died(&self) -> bool {
         let inner = self.0.lock().unwrap();
         inner.dead == inner.clients
     }
 
-    pub fn refuse_patches(&self, why: Option<&str>) {
+    pub(crate) fn refuse_patches(&self, why: Option<&str>) {
         self.0.lock().unwrap().refuse_patches = why.map(Into::into);
     }
 
     /// Ends every watch; with `forget`, what has happened since can't be watched any more.
-    pub fn break_watches(&self, forget: bool) {
+    pub(crate) fn break_watches(&self, forget: bool) {
         let mut inner = self.0.lock().unwrap();
         inner.watchers.clear();
         if forget {
@@ -98,32 +98,41 @@ impl Api {
         }
     }
 
-    pub fn writes(&self) -> Vec<Write> {
+    pub(crate) fn writes(&self) -> Vec<Write> {
         self.0.lock().unwrap().writes.clone()
     }
 
-    pub fn get(&self, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+    pub(crate) fn count(&self, is: impl Fn(&Write) -> bool) -> usize {
+        self.0.lock().unwrap().writes.iter().filter(|w| is(w)).count()
+    }
+
+    /// Grows with every change of anything.
+    pub(crate) fn version(&self) -> u64 {
+        self.0.lock().unwrap().version
+    }
+
+    pub(crate) fn get(&self, plural: &str, namespace: &str, name: &str) -> Option<Value> {
         self.0.lock().unwrap().objects.get(&(plural.into(), namespace.into(), name.into())).cloned()
     }
 
-    pub fn all(&self, plural: &str) -> Vec<Value> {
+    pub(crate) fn all(&self, plural: &str) -> Vec<Value> {
         self.0.lock().unwrap().objects.iter().filter(|(key, _)| key.0 == plural).map(|(_, o)| o.clone()).collect()
     }
 
     /// Creates or replaces an object, as somebody else.
-    pub fn put(&self, plural: &str, object: Value) -> Value {
+    pub(crate) fn put(&self, plural: &str, object: Value) -> Value {
         self.0.lock().unwrap().store(plural, object)
     }
 
     /// Changes an object, as somebody else.
-    pub fn change(&self, plural: &str, namespace: &str, name: &str, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn change(&self, plural: &str, namespace: &str, name: &str, change: impl FnOnce(&mut Value)) {
         let mut inner = self.0.lock().unwrap();
         let mut object = inner.objects[&(plural.to_owned(), namespace.to_owned(), name.to_owned())].clone();
         change(&mut object);
         inner.store(plural, object);
     }
 
-    pub fn delete(&self, plural: &str, namespace: &str, name: &str) {
+    pub(crate) fn delete(&self, plural: &str, namespace: &str, name: &str) {
         let mut inner = self.0.lock().unwrap();
         let mut object = inner.objects.remove(&(plural.to_owned(), namespace.to_owned(), name.to_owned())).unwrap();
         inner.version += 1;
@@ -248,7 +257,7 @@ impl Inner {
 }
 
 /// RFC 7386.
-pub fn merge(into: &mut Value, patch: Value) {
+pub(crate) fn merge(into: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *into = patch;
         return;

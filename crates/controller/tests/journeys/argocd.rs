@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::api::Api;
 
 /// Does to every Application the next thing that Argo CD would do. Says whether there was any.
-pub fn step(api: &Api) -> bool {
+pub(crate) fn step(api: &Api) -> bool {
     let mut busy = false;
     for app in api.all("applications") {
         if let Some(next) = next(&app) {
@@ -30,7 +30,6 @@ fn next(app: &Value) -> Option<Value> {
         state["finishedAt"] = now.clone().into();
         if phase == "Running" {
             let entry = json!({ "id": 1, "source": app["status"]["operationState"]["operation"]["sync"]["source"], "deployedAt": now });
-            next["status"]["history"].as_array().cloned().unwrap_or_default();
             let mut history = app["status"]["history"].as_array().cloned().unwrap_or_default();
             history.push(entry);
             next["status"]["history"] = history.into();

@@ -21,8 +21,8 @@ pub(super) use inject::mutate;
 
 pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     // Deleting an Application takes what it deploys with it; it does not change what it deploys.
-    let Some(new) = context.new()? else { return Ok(Allowed::default()) };
-    let change = Change { context, old: context.old()?, new };
+    let Some(new) = context.after()? else { return Ok(Allowed::default()) };
+    let change = Change { context, old: context.before()?, new };
     annotation::judge(&change)?;
     let lifted = glass::judge(&change)?;
     let mut allowed = Allowed::default();
@@ -59,7 +59,10 @@ impl<'a> Change<'a> {
     /// Whether anything in it is to be rendered with Freight.
     fn renders(&self) -> bool {
         let sync = self.new.operation.as_ref().and_then(|o| o.sync.as_ref());
-        ours(self.new.spec.sources()).chain(sync.into_iter().flat_map(|s| ours(s.sources()))).next().is_some()
+        ours(self.new.spec.sources())
+            .chain(sync.into_iter().flat_map(|s| ours(s.sources())))
+            .next()
+            .is_some()
     }
 
     fn was(&self, annotation: &str) -> Option<&str> {

@@ -43,11 +43,23 @@ pub enum Verb {
 /// The answer to a question.
 #[derive(Clone, Debug)]
 pub enum Fact {
-    Stage { name: StageName, live: bool, stage: Option<Arc<Stage>> },
-    May { verb: Verb, stage: StageName, allowed: bool },
+    Stage {
+        name: StageName,
+        live: bool,
+        stage: Option<Arc<Stage>>,
+    },
+    May {
+        verb: Verb,
+        stage: StageName,
+        allowed: bool,
+    },
     /// As `<namespace>/<name>`, in order.
     ApplicationsNaming(Named, Vec<String>),
-    Freight { project: String, name: String, freight: Option<Box<Freight>> },
+    Freight {
+        project: String,
+        name: String,
+        freight: Option<Box<Freight>>,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -118,7 +130,9 @@ impl Facts {
 
     pub(super) fn freight(&self, project: &str, name: &str) -> Result<Option<&Freight>, Stop> {
         let known = self.freights.get(&(project.to_owned(), name.to_owned())).map(Option::as_deref);
-        known.ok_or_else(|| Stop::Ask(Question::Freight { project: project.to_owned(), name: name.to_owned() }))
+        known.ok_or_else(|| {
+            Stop::Ask(Question::Freight { project: project.to_owned(), name: name.to_owned() })
+        })
     }
 }
 

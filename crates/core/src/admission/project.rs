@@ -11,7 +11,7 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     if context.review.operation != Operation::Delete {
         return Ok(Allowed::default());
     }
-    let Some(project) = context.old::<Project>()? else { return Ok(Allowed::default()) };
+    let Some(project) = context.before::<Project>()? else { return Ok(Allowed::default()) };
     let name = project.metadata.name.unwrap_or_default();
     let what = format!("a Stage of Project {name}");
     // A Project's Stages are asked for by no name, so that a permission on some of them is not enough.

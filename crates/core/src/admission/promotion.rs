@@ -5,7 +5,8 @@ mod name;
 use serde_json::{Value, json};
 use wharfinger_api::additions::{COLLECTION, REASON};
 use wharfinger_api::v1alpha1::{
-    CREATE_ACTOR, ExpressionVariable, GROUP, Promotion, PromotionStep, ROLLBACK, SHARD_LABEL, STAGE_LABEL, Stage, VERSION,
+    CREATE_ACTOR, ExpressionVariable, GROUP, Promotion, PromotionStep, ROLLBACK, SHARD_LABEL,
+    STAGE_LABEL, Stage, VERSION,
 };
 
 use super::facts::Verb;
@@ -14,7 +15,9 @@ use crate::check::{Check, Code};
 use crate::claim::StageName;
 
 pub(super) fn mutate(context: &Context<'_>, ulid: &str) -> Result<Allowed, Stop> {
-    let (Some(object), Some(new)) = (context.review.new, context.new::<Promotion>()?) else { return Ok(Allowed::default()) };
+    let (Some(object), Some(new)) = (context.review.new, context.after::<Promotion>()?) else {
+        return Ok(Allowed::default());
+    };
     let on = stage_of(&new)?;
     let stage = context.facts.stage_if_any(&on)?.ok_or_else(|| missing(&on))?;
     let (vars, steps) = template(&on, stage)?;
@@ -47,24 +50,35 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
 }
 
 fn create(context: &Context<'_>) -> Result<(), Stop> {
-    let Some(new) = context.new::<Promotion>()? else { return Ok(()) };
+    let Some(new) = context.after::<Promotion>()? else { return Ok(()) };
     let on = stage_of(&new)?;
-    context.require(Verb::Promote, &on, &format!("promote to Stage {on}"))?;
+    context.require(Verb::Promote, &on, "promote")?;
     let stage = context.facts.stage_if_any(&on)?.ok_or_else(|| missing(&on))?;
     let freight = match (&new.spec.freight, &new.spec.origin) {
         (Some(freight), None) => freight,
         (None, Some(_)) => {
             let text = "this version can't choose Freight by origin";
-            return Err(Check::failed(Code::Freight, text).fix("Set spec.freight to the name of the Freight, and leave spec.origin out").into());
+            return Err(Check::failed(Code::Freight, text)
+                .fix("Set spec.freight to the name of the Freight, and leave spec.origin out")
+                .into());
         }
-        _ => return Err(Check::failed(Code::Freight, "exactly one of spec.freight and spec.origin must be set").into()),
+        _ => {
+            return Err(Check::failed(
+                Code::Freight,
+                "exactly one of spec.freight and spec.origin must be set",
+            )
+            .into());
+        }
     };
     requested(context, &on, stage, freight)?;
     as_made(context, &new, &on, stage)
 }
 
 fn update(context: &Context<'_>) -> Result<(), Stop> {
-    let (Some(old), Some(new)) = (context.old::<Promotion>()?, context.new::<Promotion>()?) else { return Ok(()) };
+    let (Some(old), Some(new)) = (context.before::<Promotion>()?, context.after::<Promotion>()?)
+    else {
+        return Ok(());
+    };
     if old.spec != new.spec {
         let text = "the spec of a Promotion can't be changed";
         return Err(Check::failed(FIXED, text).fix("Abort it and create another").into());
@@ -72,16 +86,16 @@ fn update(context: &Context<'_>) -> Result<(), Stop> {
     kept(context, &KEPT)?;
     if !context.by_controller() && !context.by_kubernetes() {
         let on = stage_of(&old)?;
-        context.require(Verb::Promote, &on, &format!("change a Promotion to Stage {on}"))?;
+        context.require(Verb::Promote, &on, "change its Promotions")?;
     }
     Ok(())
 }
 
 fn delete(context: &Context<'_>) -> Result<(), Stop> {
-    let Some(old) = context.old::<Promotion>()? else { return Ok(()) };
+    let Some(old) = context.before::<Promotion>()? else { return Ok(()) };
     if !context.by_controller() && !context.by_kubernetes() {
         let on = stage_of(&old)?;
-        context.require(Verb::Promote, &on, &format!("delete a Promotion to Stage {on}"))?;
+        context.require(Verb::Promote, &on, "delete its Promotions")?;
     }
     Ok(())
 }
@@ -98,19 +112,32 @@ fn stage_of(promotion: &Promotion) -> Result<StageName, Stop> {
 }
 
 fn missing(on: &StageName) -> Check {
-    Check::failed(Code::StageMissing, format!("there is no Stage {} in Project {}", on.stage, on.project))
+    Check::failed(
+        Code::StageMissing,
+        format!("there is no Stage {} in Project {}", on.stage, on.project),
+    )
 }
 
 /// What a promotion to a Stage does.
-fn template(on: &StageName, stage: &Stage) -> Result<(Vec<ExpressionVariable>, Vec<PromotionStep>), Stop> {
+fn template(
+    on: &StageName,
+    stage: &Stage,
+) -> Result<(Vec<ExpressionVariable>, Vec<PromotionStep>), Stop> {
     let template = stage.spec.promotion_template.as_ref().map(|t| &t.spec);
     let Some(template) = template.filter(|t| !t.steps.is_empty()) else {
         let text = format!("Stage {on} has no steps: it only passes Freight on");
-        return Err(Check::failed(Code::Step, text).fix("Give it spec.promotionTemplate.spec.steps, such as one that uses assign").into());
+        return Err(Check::failed(Code::Step, text)
+            .fix("Give it spec.promotionTemplate.spec.steps, such as one that uses assign")
+            .into());
     };
     if let Some(task) = template.steps.iter().find_map(|s| s.task.as_ref()) {
-        let text = format!("a step of Stage {on} names the task {}, and this version knows no tasks", task.name);
-        return Err(Check::failed(Code::Step, text).fix("Put the task's steps into the Stage").into());
+        let text = format!(
+            "a step of Stage {on} names the task {}, and this version knows no tasks",
+            task.name
+        );
+        return Err(Check::failed(Code::Step, text)
+            .fix("Put the task's steps into the Stage")
+            .into());
     }
     let vars = stage.spec.vars.iter().chain(&template.vars).cloned().collect();
     Ok((vars, template.steps.clone()))
@@ -137,26 +164,41 @@ fn own(metadata: &mut Value, stage: &Stage) {
 
 fn requested(context: &Context<'_>, on: &StageName, stage: &Stage, name: &str) -> Result<(), Stop> {
     // It becomes part of a request too. Every name of Freight is a hash.
-    let hash = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let hash =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let found = if hash { context.facts.freight(&on.project, name)? } else { None };
     let Some(freight) = found else {
-        return Err(Check::failed(Code::Freight, format!("there is no Freight {name} in Project {}", on.project)).into());
+        return Err(Check::failed(
+            Code::Freight,
+            format!("there is no Freight {name} in Project {}", on.project),
+        )
+        .into());
     };
     if stage.spec.requested_freight.iter().all(|r| r.origin != freight.origin) {
         let text = format!("Stage {on} does not ask for Freight of {}", freight.origin);
-        return Err(Check::failed(Code::Freight, text).fix("Add the origin to the Stage's spec.requestedFreight").into());
+        return Err(Check::failed(Code::Freight, text)
+            .fix("Add the origin to the Stage's spec.requestedFreight")
+            .into());
     }
     Ok(())
 }
 
 /// What was put in by us is still there: others may have written after us, or nobody may have asked us.
-fn as_made(context: &Context<'_>, new: &Promotion, on: &StageName, stage: &Stage) -> Result<(), Stop> {
+fn as_made(
+    context: &Context<'_>,
+    new: &Promotion,
+    on: &StageName,
+    stage: &Stage,
+) -> Result<(), Stop> {
     let metadata = &new.metadata;
     let label = metadata.labels.as_ref().and_then(|l| l.get(STAGE_LABEL));
     let by = metadata.annotations.as_ref().and_then(|a| a.get(CREATE_ACTOR));
     let refuse = |what: &str| {
-        let text = format!("{what} of a Promotion is set by Wharfinger's webhook and by nobody else");
-        Err(Check::failed(FIXED, text).fix("Look for another webhook that changes Promotions").into())
+        let text =
+            format!("{what} of a Promotion is set by Wharfinger's webhook and by nobody else");
+        Err(Check::failed(FIXED, text)
+            .fix("Look for another webhook that changes Promotions")
+            .into())
     };
     if !name::is_name(metadata.name.as_deref().unwrap_or_default(), &new.spec) {
         return refuse("the name");
@@ -167,7 +209,9 @@ fn as_made(context: &Context<'_>, new: &Promotion, on: &StageName, stage: &Stage
     if !context.by_controller() && by != Some(&actor(context)) {
         return refuse("the actor");
     }
-    let made = |stage: &Stage| template(on, stage).map(|(vars, steps)| vars == new.spec.vars && steps == new.spec.steps);
+    let made = |stage: &Stage| {
+        template(on, stage).map(|(vars, steps)| vars == new.spec.vars && steps == new.spec.steps)
+    };
     // The one that put them in may have seen a Stage that this cache has not.
     if !made(stage)? && !made(context.facts.stage_live(on)?.ok_or_else(|| missing(on))?)? {
         return refuse("what is to be done, taken from its Stage,");

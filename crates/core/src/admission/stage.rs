@@ -12,7 +12,7 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     if context.review.operation != Operation::Delete || context.by_kubernetes() {
         return Ok(Allowed::default());
     }
-    let Some(stage) = context.old::<Stage>()? else { return Ok(Allowed::default()) };
+    let Some(stage) = context.before::<Stage>()? else { return Ok(Allowed::default()) };
     let name = StageName {
         project: stage.metadata.namespace.unwrap_or_default(),
         stage: stage.metadata.name.unwrap_or_default(),
@@ -23,14 +23,19 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
 
 pub(super) fn validate_status(context: &Context<'_>) -> Result<Allowed, Stop> {
     let allowed = context.controllers_only("the status of a Stage")?;
-    if let (Some(old), Some(new)) = (context.old::<Stage>()?, context.new::<Stage>()?) {
+    if let (Some(old), Some(new)) = (context.before::<Stage>()?, context.after::<Stage>()?) {
         lawful(status(&old), status(&new))?;
     }
     Ok(allowed)
 }
 
 /// Whether something may be deleted that Applications may still name.
-pub(super) fn unused(context: &Context<'_>, named: &Named, on: &StageName, what: &str) -> Result<Allowed, Stop> {
+pub(super) fn unused(
+    context: &Context<'_>,
+    named: &Named,
+    on: &StageName,
+    what: &str,
+) -> Result<Allowed, Stop> {
     let applications = context.facts.applications_naming(named)?;
     if applications.is_empty() || context.facts.may(Verb::Bypass, on)? {
         return Ok(Allowed::default());
@@ -40,8 +45,13 @@ pub(super) fn unused(context: &Context<'_>, named: &Named, on: &StageName, what:
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let text = format!("{what} is named by Applications, which could not be rendered any more: {shown}{more}");
-    let fix = format!("Take them from the Stage first, or delete it as somebody with the verb {} on Stages there", Verb::Bypass);
+    let text = format!(
+        "{what} is named by Applications, which could not be rendered any more: {shown}{more}"
+    );
+    let fix = format!(
+        "Take them from the Stage first, or delete it as somebody with the verb {} on Stages there",
+        Verb::Bypass
+    );
     Err(Check::failed(Code::InUse, text).fix(fix).into())
 }
 

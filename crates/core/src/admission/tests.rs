@@ -1,5 +1,7 @@
 //! Tables of writes. The world answers as the webhook would: from a cache that may be behind, or live.
 
+#![expect(clippy::needless_pass_by_value, reason = "a row of a table is made of values")]
+
 mod application;
 mod inject;
 mod kargo;
@@ -39,7 +41,14 @@ impl Default for World {
     fn default() -> Self {
         let prod = stage("prod", 3);
         let stages = BTreeMap::from([("shop:prod", prod), ("shop:dev", stage("dev", 0))]);
-        Self { cached: stages.clone(), live: stages, may: vec![], naming: vec![], freight: vec![], asked: RefCell::default() }
+        Self {
+            cached: stages.clone(),
+            live: stages,
+            may: vec![],
+            naming: vec![],
+            freight: vec![],
+            asked: RefCell::default(),
+        }
     }
 }
 
@@ -50,14 +59,18 @@ impl World {
     }
 
     fn validate(&self, review: &Review<'_>) -> Verdict {
-        self.judge(review, |review, who, facts| validate(review, who, facts))
+        self.judge(review, validate)
     }
 
     fn mutate(&self, review: &Review<'_>) -> Verdict {
         self.judge(review, |review, who, facts| mutate(review, who, facts, NOW))
     }
 
-    fn judge(&self, review: &Review<'_>, door: impl Fn(&Review<'_>, &Identities, &Facts) -> Verdict) -> Verdict {
+    fn judge(
+        &self,
+        review: &Review<'_>,
+        door: impl Fn(&Review<'_>, &Identities, &Facts) -> Verdict,
+    ) -> Verdict {
         let who = Identities { controller: CONTROLLER.into(), argocd: vec![ARGOCD.into()] };
         let mut facts = Facts::default();
         for _ in 0..20 {
@@ -84,12 +97,26 @@ impl World {
                 Fact::Stage { name, live, stage }
             }
             Question::May { verb, stage } => {
-                let allowed = self.may.iter().any(|(u, v, s)| *u == user && *v == verb && *s == stage.to_string());
+                let allowed = self
+                    .may
+                    .iter()
+                    .any(|(u, v, s)| *u == user && *v == verb && *s == stage.to_string());
                 Fact::May { verb, stage, allowed }
             }
-            Question::ApplicationsNaming(named) => Fact::ApplicationsNaming(named, self.naming.clone()),
+            Question::ApplicationsNaming(named) => {
+                Fact::ApplicationsNaming(named, self.naming.clone())
+            }
             Question::Freight { project, name } => {
-                let freight = self.freight.iter().find(|f| f.metadata.name.as_deref() == Some(&name)).cloned().map(Box::new);
+                assert!(
+                    name.bytes().all(|b| b.is_ascii_alphanumeric()),
+                    "no part of a path: {name}"
+                );
+                let freight = self
+                    .freight
+                    .iter()
+                    .find(|f| f.metadata.name.as_deref() == Some(&name))
+                    .cloned()
+                    .map(Box::new);
                 Fact::Freight { project, name, freight }
             }
         }
@@ -178,7 +205,12 @@ fn with(mut object: Value, patch: Value) -> Value {
 }
 
 /// Somebody writes; without an object before they create, without one after they delete.
-fn review<'a>(kind: Kind, user: &'a str, old: Option<&'a Value>, new: Option<&'a Value>) -> Review<'a> {
+fn review<'a>(
+    kind: Kind,
+    user: &'a str,
+    old: Option<&'a Value>,
+    new: Option<&'a Value>,
+) -> Review<'a> {
     let operation = match (old, new) {
         (None, _) => Operation::Create,
         (Some(_), Some(_)) => Operation::Update,

@@ -245,7 +245,9 @@ fn a_claim_is_put_in_once_and_stays_where_it_is() {
 #[test]
 fn done_is_what_argo_cd_has_recorded_and_compared() {
     let now = current();
-    let history = json!([{ "source": source(&now) }]);
+    let history = json!([{ "source": source(&now), "deployedAt": ASSIGNED }]);
+    let drifted = json!({ "status": "OutOfSync", "comparedTo": { "source": source(&now) } });
+    let later = "2026-01-01T10:00:01Z";
     let compared = json!({ "status": "Synced", "comparedTo": { "source": source(&now) } });
     let before = json!({ "status": "Synced", "comparedTo": { "source": source(&claim(2, "b")) } });
     let ended = |phase: &str| json!({ "phase": phase, "finishedAt": ASSIGNED, "operation": { "sync": { "source": source(&now) } }, "syncResult": { "source": source(&now) } });
@@ -256,7 +258,11 @@ fn done_is_what_argo_cd_has_recorded_and_compared() {
         ("recorded, not compared", json!({ "history": history, "sync": before, "operationState": ended("Succeeded") }), 1, Code::Comparing, State::Waiting, false),
         ("recorded, not compared for long", json!({ "history": history, "sync": before, "operationState": ended("Succeeded") }), 2, Code::Comparing, State::Waiting, true),
         ("recorded, comparison unknown", json!({ "history": history, "sync": { "status": "Unknown", "comparedTo": { "source": source(&now) } } }), 0, Code::Comparing, State::Waiting, false),
-        ("recorded, out of sync again", json!({ "history": history, "sync": { "status": "OutOfSync", "comparedTo": { "source": source(&now) } } }), 0, Code::OutOfSync, State::Warning, false),
+        // The comparison from before the sync: it knew the claim and saw what was to be done.
+        ("recorded, compared before the sync", json!({ "history": history, "sync": drifted, "reconciledAt": ASSIGNED }), 0, Code::Comparing, State::Waiting, false),
+        ("recorded, compared before the sync, for long", json!({ "history": history, "sync": drifted, "reconciledAt": ASSIGNED }), 2, Code::Comparing, State::Waiting, true),
+        ("recorded, perhaps not settled", json!({ "history": history, "sync": drifted, "reconciledAt": later }), 1, Code::Comparing, State::Waiting, false),
+        ("recorded, out of sync again", json!({ "history": history, "sync": drifted, "reconciledAt": later }), 2, Code::OutOfSync, State::Warning, false),
         ("succeeded, not recorded", json!({ "operationState": ended("Succeeded"), "sync": compared }), 0, Code::Comparing, State::Waiting, false),
         ("syncing", json!({ "operationState": ended("Running") }), 0, Code::OperationRunning, State::Waiting, false),
         ("failed", json!({ "operationState": ended("Failed") }), 0, Code::OperationFailed, State::Failed, false),

@@ -38,10 +38,7 @@ pub struct Ended {
 
 impl Ended {
     pub fn by(phase: Phase, check: Check, committed: Option<Timestamp>) -> Self {
-        let mut message = check.text.clone();
-        if !check.fix.is_empty() {
-            message = format!("{message}. {}", check.fix);
-        }
+        let message = check.to_string();
         Self { phase, message, check: Some(check), committed }
     }
 

@@ -60,7 +60,7 @@ pub fn advance(
                 return (status, step.timeout.map(|t| began + t));
             }
             Outcome::Done(message) => (Phase::Succeeded, message, None),
-            Outcome::Ended(phase, check) => (phase, check.text.clone(), Some(check)),
+            Outcome::Ended(phase, check) => (phase, check.to_string(), Some(check)),
         };
         meta.status = phase.as_str().into();
         meta.message.clone_from(&message);

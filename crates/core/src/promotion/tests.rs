@@ -75,6 +75,8 @@ fn freight(origin: &str) -> Freight {
 #[test]
 fn one_promotion_at_a_time_in_the_order_of_names() {
     let person = "b actor=email:ann@example.com";
+    let patience = PATIENCE.as_secs();
+    let until = format!("work a until {}", 100 + patience);
     let rows = [
         // committed, promotions, seconds since the assignment, what is next
         ("", vec![], 0, "idle"),
@@ -92,11 +94,11 @@ fn one_promotion_at_a_time_in_the_order_of_names() {
         // Who may take over.
         ("a", vec!["a Running", "b actor=controller:auto"], 299, "work a"),
         ("a", vec!["a Running", "b"], 299, "work a"),
-        ("a", vec!["a Running", person], 9, "work a until 110"),
-        ("a", vec!["a Running", person], 10, "end a Aborted superseded by b"),
-        ("a", vec!["a Running", "b rollback=true actor=controller:x"], 0, "end a Aborted superseded by b"),
+        ("a", vec!["a Running", person], 59, "work a until 160"),
+        ("a", vec!["a Running", person], 60, "end a Aborted superseded by b [superseded]"),
+        ("a", vec!["a Running", "b rollback=true actor=controller:x"], 0, "end a Aborted superseded by b [superseded]"),
         ("a", vec!["a Running", "b rollback=false"], 0, "work a"),
-        ("a", vec!["a Running", "b collection=old"], 0, "end a Aborted superseded by b"),
+        ("a", vec!["a Running", "b collection=old"], 0, "end a Aborted superseded by b [superseded]"),
         // Only the next in line may.
         ("a", vec!["a Running", "b", "c rollback=true"], 60, "work a"),
         // One that has not committed is not superseded: it has its turn.
@@ -215,13 +217,13 @@ fn a_step_waits_for_all_applications_fails_with_one_and_has_its_time() {
     let rows = [
         (&one, vec!["a:done", "b:syncing"], 0, "Running: 1 of 2 Applications done; argocd/b: syncing"),
         (&one, vec!["a:done", "b:warning"], 0, "Succeeded: 2 of 2 Applications done"),
-        (&one, vec!["a:failed", "b:syncing"], 0, "Failed: 0 of 2 Applications done; argocd/a: it broke"),
+        (&one, vec!["a:failed", "b:syncing"], 0, "Failed: 0 of 2 Applications done; argocd/a: it broke [operation-failed]"),
         (&one, vec!["a:syncing"], 299, "Running: 0 of 1 Applications done; argocd/a: syncing"),
-        (&one, vec!["a:syncing"], 300, "Errored: not done within 5m0s: 0 of 1 Applications done; argocd/a: syncing"),
-        (&brief, vec!["a:syncing"], 30, "Errored: not done within 30s: 0 of 1 Applications done; argocd/a: syncing"),
+        (&one, vec!["a:syncing"], 300, "Errored: not done within 5m0s: 0 of 1 Applications done; argocd/a: syncing [timeout]"),
+        (&brief, vec!["a:syncing"], 30, "Errored: not done within 30s: 0 of 1 Applications done; argocd/a: syncing [timeout]"),
         (&brief, vec!["a:done"], 30, "Succeeded: 1 of 1 Applications done"),
         (&endless, vec!["a:syncing"], 1_000_000, "Running: 0 of 1 Applications done; argocd/a: syncing"),
-        (&one, vec![], 0, "Failed: no Application names the Stage; it holds the Freight all the same"),
+        (&one, vec![], 0, "Failed: no Application names the Stage; it holds the Freight all the same. Annotate an Application with kargo.akuity.io/authorized-stage, or set `allowNone: true` in the step [no-applications]"),
         (&none, vec![], 0, "Succeeded: no Application names the Stage"),
         (&two, vec![], 0, "Succeeded: no Application names the Stage"),
         (&two, vec!["a:done"], 0, "Succeeded: 1 of 1 Applications done"),

@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn links_inside_are_what_they_lead_to() {
         let check = |nodes: &[&str], expected: &[&str]| {
-            assert_eq!(tree(nodes).unwrap(), expected, "{nodes:?}")
+            assert_eq!(tree(nodes).unwrap(), expected, "{nodes:?}");
         };
         check(&["a", "b -> a"], &["a", "b = a"]);
         check(&["d/a", "d/b -> ./a", "c -> d/b"], &["c = d/a", "d/a", "d/b = d/a"]);

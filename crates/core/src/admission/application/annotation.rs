@@ -39,7 +39,7 @@ fn leaving(change: &Change<'_>) -> Result<(), Stop> {
     for stage in was.iter().filter(|stage| dropped || !is.contains(stage)) {
         // With the Stage gone there is nobody left to ask.
         if change.context.facts.stage_if_any(stage)?.is_some() {
-            change.context.require(Verb::Promote, stage, &format!("take the Application from Stage {stage}"))?;
+            change.context.require(Verb::Promote, stage, "take the Application away")?;
         }
     }
     Ok(())
@@ -47,11 +47,18 @@ fn leaving(change: &Change<'_>) -> Result<(), Stop> {
 
 /// Whether a source is no longer rendered with the Freight of its Stage, though the annotation may stay.
 fn dropped(was: &[Source], is: &[Source]) -> bool {
-    let place = |source: &Source| [source.repo_url(), source.chart(), source.text("path")].map(str::to_owned);
+    let place = |source: &Source| {
+        [source.repo_url(), source.chart(), source.text("path")].map(str::to_owned)
+    };
     let at = |sources: &[Source], there: &[String; 3], rendered: bool| {
-        sources.iter().filter(|s| (s.plugin() == Some(PLUGIN)) == rendered && place(s) == *there).count()
+        sources
+            .iter()
+            .filter(|s| (s.plugin() == Some(PLUGIN)) == rendered && place(s) == *there)
+            .count()
     };
     // As many as before, but what was rendered with Freight now comes from the same place without.
-    let swapped = ours(was).map(place).any(|p| at(is, &p, true) < at(was, &p, true) && at(is, &p, false) > at(was, &p, false));
+    let swapped = ours(was)
+        .map(place)
+        .any(|p| at(is, &p, true) < at(was, &p, true) && at(is, &p, false) > at(was, &p, false));
     swapped || ours(is).count() < ours(was).count()
 }

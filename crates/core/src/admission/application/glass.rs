@@ -17,15 +17,24 @@ pub(super) fn judge(change: &Change<'_>) -> Result<bool, Stop> {
     if broken(change) || was.as_ref() != Some(&is) {
         if reason.trim().is_empty() {
             let fix = format!("Say why: {BREAK_GLASS}: <reason>");
-            return Err(Check::failed(Code::BreakGlass, format!("annotation {BREAK_GLASS} has no reason")).fix(fix).into());
+            return Err(Check::failed(
+                Code::BreakGlass,
+                format!("annotation {BREAK_GLASS} has no reason"),
+            )
+            .fix(fix)
+            .into());
         }
         let on: Vec<_> = is.iter().chain(was.iter().flatten()).collect();
         if on.is_empty() {
-            let text = format!("annotation {BREAK_GLASS} lifts the rules of a Stage, but the Application names none");
-            return Err(Check::failed(Code::BreakGlass, text).fix(format!("Remove the annotation {BREAK_GLASS}")).into());
+            let text = format!(
+                "annotation {BREAK_GLASS} lifts the rules of a Stage, but the Application names none"
+            );
+            return Err(Check::failed(Code::BreakGlass, text)
+                .fix(format!("Remove the annotation {BREAK_GLASS}"))
+                .into());
         }
         for stage in on {
-            change.context.require(Verb::Bypass, stage, &format!("lift the rules of Stage {stage}"))?;
+            change.context.require(Verb::Bypass, stage, "lift the rules")?;
         }
     }
     Ok(true)
@@ -37,7 +46,11 @@ pub(super) fn event(change: &Change<'_>) -> Option<Event> {
     // An event's text holds 1 kB.
     let reason: String = reason.chars().take(200).collect();
     let stages: Vec<_> = stages(&change.new).iter().map(ToString::to_string).collect();
-    let text = format!("{} changed the Application without the rules of Stage {}: {reason}", change.context.review.user, stages.join(", "));
+    let text = format!(
+        "{} changed the Application without the rules of Stage {}: {reason}",
+        change.context.review.user,
+        stages.join(", ")
+    );
     Some(Event { reason: "BreakGlass", text })
 }
 

@@ -7,7 +7,7 @@ use wharfinger_api::argocd::{Application, Source, Sources as _};
 use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
 
 use super::Allowed;
-use super::source::same;
+use super::source::{newest, same};
 use crate::admission::facts::{ask_stage, status};
 use crate::admission::{Context, Stop};
 use crate::claim::{Claim, Claimed, StageName, ours, the_stage};
@@ -20,7 +20,9 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
         return untouched;
     }
     // What can't be understood is left as it is: the validation that follows says why not.
-    let (Some(object), Ok(Some(new)), Ok(old)) = (context.review.new, context.new::<Application>(), context.old::<Application>()) else {
+    let (Some(object), Ok(Some(new)), Ok(old)) =
+        (context.review.new, context.after::<Application>(), context.before::<Application>())
+    else {
         return untouched;
     };
     let Ok(stage) = the_stage(new.annotation(AUTHORIZED_STAGE)) else { return untouched };
@@ -32,8 +34,9 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
         return if live { untouched } else { Err(ask_stage(&stage, true)) };
     };
     let shown = newest(new.spec.sources(), &stage);
-    let operation = new.operation.as_ref().and_then(|o| o.sync.as_ref());
-    let elsewhere = operation.map(|s| newest(s.sources(), &stage)).max(old.as_ref().map(|old| newest(old.spec.sources(), &stage)));
+    let sync =
+        new.operation.as_ref().and_then(|o| o.sync.as_ref()).map(|s| newest(s.sources(), &stage));
+    let elsewhere = sync.max(old.as_ref().map(|old| newest(old.spec.sources(), &stage)));
     // Somebody has seen an assignment that the cache has not.
     if !live && shown.max(elsewhere.unwrap_or(0)) > claim.generation {
         return Err(ask_stage(&stage, true));
@@ -43,13 +46,16 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
         return untouched;
     }
     let before = old.as_ref().map_or(&[][..], |old| old.spec.sources());
-    let wanted: Vec<Source> = new.spec.sources().iter().map(|s| with_claim(s, &stage, &claim, collection)).collect();
+    let wanted: Vec<Source> =
+        new.spec.sources().iter().map(|s| with_claim(s, &stage, &claim, collection)).collect();
     if wanted == new.spec.sources() {
         return untouched;
     }
     let warnings = new.spec.sources().iter().zip(&wanted);
     let warnings = warnings.filter(|(sent, _)| !before.iter().any(|b| same(b, sent)));
-    let warnings = warnings.flat_map(|(sent, wanted)| replaced(sent, wanted, before, &stage, &claim)).collect();
+    let warnings = warnings
+        .flat_map(|(sent, wanted)| replaced(sent, wanted, before, &stage, &claim))
+        .collect();
     let mut object = object.clone();
     if new.spec.sources.is_empty() {
         object["spec"]["source"] = serde_json::json!(wanted.first());
@@ -59,23 +65,27 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
     Ok(Allowed { warnings, object: Some(object), ..Allowed::default() })
 }
 
-/// The newest generation of a Stage that sources claim; 0 for none.
-fn newest(sources: &[Source], stage: &StageName) -> u64 {
-    let claims = ours(sources).filter_map(|s| Claimed::of(s).ok()).filter(|c| c.stage.as_ref() == Some(stage));
-    claims.filter_map(|c| c.claim).map(|c| c.generation).max().unwrap_or(0)
-}
-
 /// What the writer asked for and does not get.
-fn replaced(sent: &Source, wanted: &Source, before: &[Source], stage: &StageName, claim: &Claim) -> Vec<String> {
+fn replaced(
+    sent: &Source,
+    wanted: &Source,
+    before: &[Source],
+    stage: &StageName,
+    claim: &Claim,
+) -> Vec<String> {
     let mut warnings = vec![];
     let asked = Claimed::of(sent).ok().and_then(|c| c.claim).filter(|asked| asked != claim);
-    let known = |asked: &Claim| ours(before).any(|b| Claimed::of(b).is_ok_and(|c| c.claim.as_ref() == Some(asked)));
+    let known = |asked: &Claim| {
+        ours(before).any(|b| Claimed::of(b).is_ok_and(|c| c.claim.as_ref() == Some(asked)))
+    };
     if let Some(asked) = asked.filter(|asked| !known(asked)) {
         warnings.push(format!("the claim {asked} was replaced: Stage {stage} holds {claim}, and a promotion is what changes that"));
     }
     let (revision, pinned) = (sent.target_revision(), wanted.target_revision());
     if revision != pinned && !before.iter().any(|b| b.target_revision() == revision) {
-        warnings.push(format!("targetRevision {revision:?} was replaced: the Freight of Stage {stage} pins {pinned}"));
+        warnings.push(format!(
+            "targetRevision {revision:?} was replaced: the Freight of Stage {stage} pins {pinned}"
+        ));
     }
     warnings
 }

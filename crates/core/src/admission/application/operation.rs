@@ -36,7 +36,10 @@ pub(super) fn judge_state(change: &Change<'_>, stage: &StageName) -> Result<(), 
     if terminates || (change.old.is_none() && ended()) {
         return Ok(());
     }
-    let text = format!("status.operationState is written by Argo CD's application controller, not by {}", change.context.review.user);
+    let text = format!(
+        "status.operationState is written by Argo CD's application controller, not by {}",
+        change.context.review.user
+    );
     let fix = "Ask for an operation in .operation, end one by setting its phase to Terminating, or forget it by setting operationState to null";
     Err(Check::failed(Code::OperationState, text).fix(fix).into())
 }
@@ -45,7 +48,11 @@ pub(super) fn judge_state(change: &Change<'_>, stage: &StageName) -> Result<(), 
 ///
 /// A record that it keeps for itself must get through: it writes again until it does, and a worker waits that long.
 fn by_argocd(change: &Change<'_>, stage: &StageName, state: &Value) -> Result<(), Stop> {
-    let recorded = state.get("operation").map(|o| read(o, "in status.operationState")).transpose()?.unwrap_or_default();
+    let recorded = state
+        .get("operation")
+        .map(|o| read(o, "in status.operationState"))
+        .transpose()?
+        .unwrap_or_default();
     let old = change.old.as_ref();
     let known = [
         old.and_then(|old| old.operation.as_ref()),
@@ -61,14 +68,17 @@ fn by_argocd(change: &Change<'_>, stage: &StageName, state: &Value) -> Result<()
 
 /// Argo CD fills in `retry`, and a retry may look for a newer revision: neither changes whose Freight is deployed.
 fn same_deployment(one: &Operation, other: &Operation) -> bool {
-    let deployed = |o: &Operation| o.sync.as_ref().map(|s| (s.source.clone(), s.sources.clone(), s.manifests.clone()));
+    let deployed = |o: &Operation| {
+        o.sync.as_ref().map(|s| (s.source.clone(), s.sources.clone(), s.manifests.clone()))
+    };
     deployed(one) == deployed(other)
 }
 
 fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Result<(), Stop> {
     let Some(sync) = &operation.sync else { return Ok(()) };
     if !sync.manifests.is_empty() {
-        let text = "the operation brings manifests of its own in place of what the Freight renders to";
+        let text =
+            "the operation brings manifests of its own in place of what the Freight renders to";
         return Err(Check::failed(Code::OperationSource, text).fix("Sync without --local").into());
     }
     let (brought, spec) = (sync.sources(), change.new.spec.sources());
@@ -80,9 +90,13 @@ fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Res
             foreign(change, stage, operation, source, &asked)?;
         }
     }
-    if brought.len() != spec.len() || !brought.iter().zip(spec).all(|(brought, spec)| same_but_revision(brought, spec)) {
+    if brought.len() != spec.len()
+        || !brought.iter().zip(spec).all(|(brought, spec)| same_but_revision(brought, spec))
+    {
         let text = "the operation brings sources that are not those of the Application";
-        return Err(Check::failed(Code::OperationSource, text).fix("Leave source and sources out of it: it deploys what the spec says").into());
+        return Err(Check::failed(Code::OperationSource, text)
+            .fix("Leave source and sources out of it: it deploys what the spec says")
+            .into());
     }
     ours(brought).try_for_each(|source| claim(change, stage, source))
 }
@@ -95,7 +109,13 @@ fn another(source: &Source, spec: &[Source]) -> Option<Claim> {
 }
 
 /// Somebody goes back in Argo CD's history, or Argo CD itself has not seen yet that the Stage moved on.
-fn foreign(change: &Change<'_>, stage: &StageName, operation: &Operation, source: &Source, asked: &Claim) -> Result<(), Stop> {
+fn foreign(
+    change: &Change<'_>,
+    stage: &StageName,
+    operation: &Operation,
+    source: &Source,
+    asked: &Claim,
+) -> Result<(), Stop> {
     let facts = change.context.facts;
     let check = match claim(change, stage, source) {
         Err(Stop::Deny(check)) if check.code == Code::ClaimOutdated => check,
@@ -103,14 +123,20 @@ fn foreign(change: &Change<'_>, stage: &StageName, operation: &Operation, source
         otherwise => return otherwise,
     };
     let found = facts.stage_if_any(stage)?.map(status);
-    let holds = found.and_then(|s| s.assignment.as_ref()).map(|a| Claim::of(a).to_string()).unwrap_or_default();
+    let holds = found
+        .and_then(|s| s.assignment.as_ref())
+        .map(|a| Claim::of(a).to_string())
+        .unwrap_or_default();
     let who = match &*operation.initiated_by.username {
         "" => "Argo CD",
         name => name,
     };
-    let text = format!("the operation that {who} asks for deploys the assignment {asked}, but Stage {stage} holds {holds}");
+    let text = format!(
+        "the operation that {who} asks for deploys the assignment {asked}, but Stage {stage} holds {holds}"
+    );
     let check = Check::failed(check.code, text);
-    let remembered = found.is_some_and(|s| s.freight_history.iter().any(|c| c.id == asked.collection));
+    let remembered =
+        found.is_some_and(|s| s.freight_history.iter().any(|c| c.id == asked.collection));
     Err(if operation.initiated_by.automated {
         check.fix("Argo CD looks again by itself")
     } else if remembered {

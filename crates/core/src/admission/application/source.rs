@@ -18,7 +18,8 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
         return Err(Check::failed(Code::Leaving, text).fix("Remove spec.sourceHydrator").into());
     }
     let old = change.old.as_ref().map_or(&[][..], |old| old.spec.sources());
-    let again = change.glass_mended() || change.was(AUTHORIZED_STAGE) != change.is(AUTHORIZED_STAGE);
+    let again =
+        change.glass_mended() || change.was(AUTHORIZED_STAGE) != change.is(AUTHORIZED_STAGE);
     for source in ours(change.new.spec.sources()) {
         // Not judged again: the Stage may have moved on, and this write may be about something else.
         if again || !old.iter().any(|old| same(old, source)) {
@@ -30,24 +31,50 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
 
 /// A path to our socket is as good as its name to Argo CD, and would go unseen by all of us.
 pub(super) fn judge_names(change: &Change<'_>) -> Result<(), Stop> {
-    let odd = change.new.spec.sources().iter().filter_map(Source::plugin).find(|name| name.contains('/'));
+    let odd =
+        change.new.spec.sources().iter().filter_map(Source::plugin).find(|name| name.contains('/'));
     let Some(name) = odd else { return Ok(()) };
     let name: String = name.chars().take(80).collect();
     let text = format!("{name:?} is not the name of a plugin");
-    Err(Check::failed(Code::Leaving, text).fix(format!("Call it {PLUGIN}, if that is meant")).into())
+    Err(Check::failed(Code::Leaving, text)
+        .fix(format!("Call it {PLUGIN}, if that is meant"))
+        .into())
 }
 
 /// Whether a source may have the claim it carries.
 pub(super) fn claim(change: &Change<'_>, stage: &StageName, source: &Source) -> Result<(), Stop> {
     let claimed = &Claimed::of(source);
     let seen = change.context.facts.seen(stage)?;
+    let shown = [Some(&change.new), change.old.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|app| newest(app.spec.sources(), stage))
+        .max();
+    let known = seen.status.and_then(|s| s.assignment.as_ref()).map(|a| a.generation);
+    // The Application has seen an assignment that the cache has not: what is current there may be outdated here.
+    if !seen.live && shown > Some(known.unwrap_or(0)) {
+        return Err(ask_stage(stage, true));
+    }
     match may_have(&Question { stage, claimed, seen, asker: Asker::Admit }) {
         Answer::Yes(_) => Ok(()),
         Answer::Look(_) => Err(ask_stage(stage, true)),
         // There was nothing to claim. It can't be rendered until there is.
-        Answer::No(check) if claims_nothing(claimed) && matches!(check.code, Code::Unassigned | Code::StageMissing) => Ok(()),
+        Answer::No(check)
+            if claims_nothing(claimed)
+                && matches!(check.code, Code::Unassigned | Code::StageMissing) =>
+        {
+            Ok(())
+        }
         Answer::No(check) => Err(check.into()),
     }
+}
+
+/// The newest generation of a Stage that sources claim; 0 for none.
+pub(super) fn newest(sources: &[Source], stage: &StageName) -> u64 {
+    let claims = ours(sources)
+        .filter_map(|s| Claimed::of(s).ok())
+        .filter(|c| c.stage.as_ref() == Some(stage));
+    claims.filter_map(|c| c.claim).map(|c| c.generation).max().unwrap_or(0)
 }
 
 fn claims_nothing<E>(claimed: &Result<Claimed, E>) -> bool {
@@ -70,7 +97,10 @@ pub(super) fn same_but_revision(one: &Source, other: &Source) -> bool {
 }
 
 fn lean(map: &Map<String, Value>) -> Map<String, Value> {
-    map.iter().map(|(key, value)| (key.clone(), lean_value(value))).filter(|(_, value)| !empty(value)).collect()
+    map.iter()
+        .map(|(key, value)| (key.clone(), lean_value(value)))
+        .filter(|(_, value)| !empty(value))
+        .collect()
 }
 
 fn lean_value(value: &Value) -> Value {

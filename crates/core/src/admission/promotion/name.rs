@@ -46,7 +46,12 @@ mod tests {
 
     fn spec(stage: &str, target: &str) -> PromotionSpec {
         let freight = Some("DA39A3EE5E6B4B0D3255BFEF95601890AFD80709".into());
-        PromotionSpec { stage: stage.into(), target: target.into(), freight, ..PromotionSpec::default() }
+        PromotionSpec {
+            stage: stage.into(),
+            target: target.into(),
+            freight,
+            ..PromotionSpec::default()
+        }
     }
 
     #[test]
@@ -68,7 +73,14 @@ mod tests {
     #[test]
     fn a_name_of_ones_own_is_none() {
         let prod = spec("prod", "");
-        for bad in ["", "prod", "prod..da39a3e", &format!("dev.{NOW}.da39a3e"), &format!("prod.{NOW}.0000000"), &format!("prod.{}.da39a3e", NOW.replace('k', "l"))] {
+        for bad in [
+            "",
+            "prod",
+            "prod..da39a3e",
+            &format!("dev.{NOW}.da39a3e"),
+            &format!("prod.{NOW}.0000000"),
+            &format!("prod.{}.da39a3e", NOW.replace('k', "l")),
+        ] {
             assert!(!is_name(bad, &prod), "{bad}");
         }
     }

@@ -18,18 +18,36 @@ fn a_stage_that_applications_name_takes_bypass_to_delete() {
     let stage = stage_with(json!({}));
     let many: Vec<_> = (1..=7).map(|n| format!("argocd/app-{n}")).collect();
     let used = || World { naming: many.clone(), ..World::default() };
-    let delete = |world: World, user| world.validate(&review(Kind::Stage, user, Some(&stage), None));
+    let delete =
+        |world: World, user| world.validate(&review(Kind::Stage, user, Some(&stage), None));
     expect(delete(World::default(), ALICE), Ok(()), "unused");
     expect(delete(used(), ALICE), Err(Code::InUse), "used");
     expect(delete(used(), CONTROLLER), Err(Code::InUse), "by our controller");
-    expect(delete(used().may(ALICE, Verb::Bypass, "shop:prod"), ALICE), Ok(()), "by somebody who may");
-    expect(delete(used().may(ALICE, Verb::Bypass, "shop:dev"), ALICE), Err(Code::InUse), "by somebody who may elsewhere");
+    expect(
+        delete(used().may(ALICE, Verb::Bypass, "shop:prod"), ALICE),
+        Ok(()),
+        "by somebody who may",
+    );
+    expect(
+        delete(used().may(ALICE, Verb::Bypass, "shop:dev"), ALICE),
+        Err(Code::InUse),
+        "by somebody who may elsewhere",
+    );
     expect(delete(used(), NAMESPACES), Ok(()), "with its namespace");
     expect(delete(used(), GC), Ok(()), "with its owner");
     let text = denied(delete(used(), ALICE), "used").text;
-    assert!(text.ends_with("argocd/app-1, argocd/app-2, argocd/app-3, argocd/app-4, argocd/app-5 and 2 more"), "{text}");
+    assert!(
+        text.ends_with(
+            "argocd/app-1, argocd/app-2, argocd/app-3, argocd/app-4, argocd/app-5 and 2 more"
+        ),
+        "{text}"
+    );
     let changed = stage_with(json!({ "spec": { "shard": "x" } }));
-    expect(used().validate(&review(Kind::Stage, ALICE, Some(&stage), Some(&changed))), Ok(()), "changed");
+    expect(
+        used().validate(&review(Kind::Stage, ALICE, Some(&stage), Some(&changed))),
+        Ok(()),
+        "changed",
+    );
     expect(used().validate(&review(Kind::Stage, ALICE, None, Some(&changed))), Ok(()), "created");
 }
 
@@ -40,7 +58,11 @@ fn a_project_that_applications_name_takes_bypass_on_all_its_stages() {
     let delete = |world: World| world.validate(&review(Kind::Project, ALICE, Some(&project), None));
     expect(delete(World::default()), Ok(()), "unused");
     expect(delete(used()), Err(Code::InUse), "used");
-    expect(delete(used().may(ALICE, Verb::Bypass, "shop:prod")), Err(Code::InUse), "by somebody who may on one");
+    expect(
+        delete(used().may(ALICE, Verb::Bypass, "shop:prod")),
+        Err(Code::InUse),
+        "by somebody who may on one",
+    );
     expect(delete(used().may(ALICE, Verb::Bypass, "shop:")), Ok(()), "by somebody who may on all");
     expect(used().validate(&review(Kind::Project, ALICE, None, Some(&project))), Ok(()), "created");
 }
@@ -52,12 +74,36 @@ fn what_a_stage_holds_is_written_by_an_assignment_alone() {
         let new = stage_with(patch);
         World::default().validate(&review(Kind::StageStatus, user, Some(&old), Some(&new)))
     };
-    expect(write(ALICE, json!({ "status": { "freightSummary": "x" } })), Err(Code::StatusGuard), "by anybody");
-    expect(write(ARGOCD, json!({ "status": { "freightSummary": "x" } })), Err(Code::StatusGuard), "by Argo CD");
-    expect(write(CONTROLLER, json!({ "status": { "freightSummary": "x" } })), Ok(()), "by our controller");
-    expect(write(CONTROLLER, json!({ "status": { "assignment": null } })), Err(Code::StatusGuard), "taken back");
-    expect(write(CONTROLLER, json!({ "status": { "assignment": { "generation": 4 } } })), Err(Code::StatusGuard), "not the next one");
-    expect(write(CONTROLLER, json!({ "status": { "freightHistory": [] } })), Err(Code::StatusGuard), "the head goes");
+    expect(
+        write(ALICE, json!({ "status": { "freightSummary": "x" } })),
+        Err(Code::StatusGuard),
+        "by anybody",
+    );
+    expect(
+        write(ARGOCD, json!({ "status": { "freightSummary": "x" } })),
+        Err(Code::StatusGuard),
+        "by Argo CD",
+    );
+    expect(
+        write(CONTROLLER, json!({ "status": { "freightSummary": "x" } })),
+        Ok(()),
+        "by our controller",
+    );
+    expect(
+        write(CONTROLLER, json!({ "status": { "assignment": null } })),
+        Err(Code::StatusGuard),
+        "taken back",
+    );
+    expect(
+        write(CONTROLLER, json!({ "status": { "assignment": { "generation": 4 } } })),
+        Err(Code::StatusGuard),
+        "not the next one",
+    );
+    expect(
+        write(CONTROLLER, json!({ "status": { "freightHistory": [] } })),
+        Err(Code::StatusGuard),
+        "the head goes",
+    );
 }
 
 /// A Promotion as somebody would send it.
@@ -75,17 +121,26 @@ const FREIGHT: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
 /// Stage prod has two steps, Stage dev none, Stage tasks a task.
 fn templates() -> World {
     let mut world = World::default();
-    let patch = |shard: &str, steps: Value| json!({ "spec": {
+    let patch = |shard: &str, steps: Value| {
+        json!({ "spec": {
         "shard": shard,
         "vars": [{ "name": "a", "value": "1" }],
         "promotionTemplate": { "spec": { "vars": [{ "name": "a", "value": "2" }], "steps": steps } },
-    } });
+    } })
+    };
     let steps = json!([{ "uses": "assign", "config": { "deep": [1, 2.5, null] } }, { "uses": "http", "as": "tell" }]);
     world.cached.insert("shop:prod", object(stage_with(patch("eu", steps))));
-    world.cached.insert("shop:tasks", object(stage_with(patch("", json!([{ "task": { "name": "deploy" } }])))));
+    world.cached.insert(
+        "shop:tasks",
+        object(stage_with(patch("", json!([{ "task": { "name": "deploy" } }])))),
+    );
     world.live = world.cached.clone();
     world.live.insert("shop:dev", stage("dev", 0));
-    let freight = |name: &str, origin: &str| object(json!({ "metadata": { "name": name }, "origin": { "kind": "Warehouse", "name": origin } }));
+    let freight = |name: &str, origin: &str| {
+        object(
+            json!({ "metadata": { "name": name }, "origin": { "kind": "Warehouse", "name": origin } }),
+        )
+    };
     world.freight = vec![freight(FREIGHT, "main"), freight("0ther", "other")];
     world.may(ALICE, Verb::Promote, "shop:prod").may(CONTROLLER, Verb::Promote, "shop:prod")
 }
@@ -96,33 +151,42 @@ fn made(world: &World, user: &str, sent: &Value) -> Value {
 
 #[test]
 fn a_promotion_is_what_its_stage_says() {
-    let sent = with(wanted(), json!({
-        "metadata": { "name": "mine", "labels": { "x": "y", STAGE_LABEL: "dev" }, "annotations": { CREATE_ACTOR: "admin", REASON: "why" },
-            "ownerReferences": [{ "apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "1" }] },
-        "spec": { "vars": [{ "name": "b", "value": "3" }], "steps": [{ "uses": "evil" }] },
-    }));
-    assert_eq!(made(&templates(), ALICE, &sent), json!({
-        "apiVersion": "kargo.akuity.io/v1alpha1",
-        "kind": "Promotion",
-        "metadata": {
-            "name": format!("prod.{}.da39a3e", NOW.to_lowercase()),
-            "generateName": "promo-",
-            "namespace": "shop",
-            "labels": { "x": "y", STAGE_LABEL: "prod", SHARD_LABEL: "eu" },
-            "annotations": { STAGE_LABEL: "prod", CREATE_ACTOR: "kubernetes:alice", REASON: "why" },
-            "ownerReferences": [
-                { "apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "1" },
-                { "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Stage", "name": "prod", "uid": "8e0a" },
-            ],
-        },
-        "spec": {
-            "stage": "prod",
-            "freight": FREIGHT,
-            "vars": [{ "name": "a", "value": "1" }, { "name": "a", "value": "2" }],
-            "steps": [{ "uses": "assign", "config": { "deep": [1, 2.5, null] } }, { "uses": "http", "as": "tell" }],
-        },
-    }));
-    assert_eq!(made(&templates(), CONTROLLER, &sent)["metadata"]["annotations"][CREATE_ACTOR], "admin");
+    let sent = with(
+        wanted(),
+        json!({
+            "metadata": { "name": "mine", "labels": { "x": "y", STAGE_LABEL: "dev" }, "annotations": { CREATE_ACTOR: "admin", REASON: "why" },
+                "ownerReferences": [{ "apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "1" }] },
+            "spec": { "vars": [{ "name": "b", "value": "3" }], "steps": [{ "uses": "evil" }] },
+        }),
+    );
+    assert_eq!(
+        made(&templates(), ALICE, &sent),
+        json!({
+            "apiVersion": "kargo.akuity.io/v1alpha1",
+            "kind": "Promotion",
+            "metadata": {
+                "name": format!("prod.{}.da39a3e", NOW.to_lowercase()),
+                "generateName": "promo-",
+                "namespace": "shop",
+                "labels": { "x": "y", STAGE_LABEL: "prod", SHARD_LABEL: "eu" },
+                "annotations": { STAGE_LABEL: "prod", CREATE_ACTOR: "kubernetes:alice", REASON: "why" },
+                "ownerReferences": [
+                    { "apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "1" },
+                    { "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Stage", "name": "prod", "uid": "8e0a" },
+                ],
+            },
+            "spec": {
+                "stage": "prod",
+                "freight": FREIGHT,
+                "vars": [{ "name": "a", "value": "1" }, { "name": "a", "value": "2" }],
+                "steps": [{ "uses": "assign", "config": { "deep": [1, 2.5, null] } }, { "uses": "http", "as": "tell" }],
+            },
+        })
+    );
+    assert_eq!(
+        made(&templates(), CONTROLLER, &sent)["metadata"]["annotations"][CREATE_ACTOR],
+        "admin"
+    );
     let again = made(&templates(), ALICE, &sent);
     assert_eq!(made(&templates(), ALICE, &again), again);
 }
@@ -147,13 +211,36 @@ fn a_promotion_is_admitted_once_below_every_front_door() {
         templates().validate(&review(Kind::Promotion, user, None, Some(&sent)))
     };
     expect(create(ALICE, json!({})), Ok(()), "by somebody who may");
-    expect(create(CONTROLLER, json!({ "metadata": { "annotations": { CREATE_ACTOR: "email:alice" } } })), Ok(()), "by our controller");
+    expect(
+        create(
+            CONTROLLER,
+            json!({ "metadata": { "annotations": { CREATE_ACTOR: "email:alice" } } }),
+        ),
+        Ok(()),
+        "by our controller",
+    );
     expect(create("bob", json!({})), Err(Code::Permission), "by anybody");
-    expect(create(ALICE, json!({ "spec": { "freight": "n0ne" } })), Err(Code::Freight), "of Freight that is not there");
-    expect(create(ALICE, json!({ "spec": { "freight": "../stages/prod" } })), Err(Code::Freight), "of no Freight at all");
-    expect(create(ALICE, json!({ "spec": { "freight": "0ther" } })), Err(Code::Freight), "of Freight the Stage does not ask for");
+    expect(
+        create(ALICE, json!({ "spec": { "freight": "n0ne" } })),
+        Err(Code::Freight),
+        "of Freight that is not there",
+    );
+    expect(
+        create(ALICE, json!({ "spec": { "freight": "../stages/prod" } })),
+        Err(Code::Freight),
+        "of no Freight at all",
+    );
+    expect(
+        create(ALICE, json!({ "spec": { "freight": "0ther" } })),
+        Err(Code::Freight),
+        "of Freight the Stage does not ask for",
+    );
     let origin = json!({ "kind": "Warehouse", "name": "main" });
-    expect(create(ALICE, json!({ "spec": { "freight": null, "origin": origin } })), Err(Code::Freight), "by origin");
+    expect(
+        create(ALICE, json!({ "spec": { "freight": null, "origin": origin } })),
+        Err(Code::Freight),
+        "by origin",
+    );
     expect(create(ALICE, json!({ "spec": { "origin": origin } })), Err(Code::Freight), "both");
     expect(create(ALICE, json!({ "spec": { "freight": null } })), Err(Code::Freight), "neither");
 }
@@ -170,34 +257,84 @@ fn what_is_put_into_a_promotion_stays_in_it() {
         ("vars", json!({ "spec": { "vars": [] } })),
     ] {
         let new = with(sent.clone(), patch);
-        expect(templates().validate(&review(Kind::Promotion, ALICE, None, Some(&new))), Err(FIXED), row);
+        expect(
+            templates().validate(&review(Kind::Promotion, ALICE, None, Some(&new))),
+            Err(FIXED),
+            row,
+        );
     }
     let mut behind = templates();
     behind.cached.insert("shop:prod", object(stage_with(json!({ "spec": { "promotionTemplate": { "spec": { "steps": [{ "uses": "old" }] } } } }))));
-    expect(behind.validate(&review(Kind::Promotion, ALICE, None, Some(&sent))), Ok(()), "a cache that is behind");
+    expect(
+        behind.validate(&review(Kind::Promotion, ALICE, None, Some(&sent))),
+        Ok(()),
+        "a cache that is behind",
+    );
 }
 
 #[test]
 fn a_promotion_changes_in_nothing_that_counts() {
-    let old = made(&templates(), ALICE, &with(wanted(), json!({ "metadata": { "annotations": { COLLECTION: HELD[0] } } })));
-    let annotated = |key: &str, value: Value| with(old.clone(), json!({ "metadata": { "annotations": { key: value } } }));
+    let old = made(
+        &templates(),
+        ALICE,
+        &with(wanted(), json!({ "metadata": { "annotations": { COLLECTION: HELD[0] } } })),
+    );
+    let annotated = |key: &str, value: Value| {
+        with(old.clone(), json!({ "metadata": { "annotations": { key: value } } }))
+    };
     for (row, user, new, expected) in [
         ("aborted", ALICE, annotated("kargo.akuity.io/abort", json!("true")), Ok(())),
-        ("aborted by anybody", "bob", annotated("kargo.akuity.io/abort", json!("true")), Err(Code::Permission)),
+        (
+            "aborted by anybody",
+            "bob",
+            annotated("kargo.akuity.io/abort", json!("true")),
+            Err(Code::Permission),
+        ),
         ("by our controller", CONTROLLER, annotated("x", json!("y")), Ok(())),
-        ("by the garbage collector", GC, with(old.clone(), json!({ "metadata": { "ownerReferences": null } })), Ok(())),
+        (
+            "by the garbage collector",
+            GC,
+            with(old.clone(), json!({ "metadata": { "ownerReferences": null } })),
+            Ok(()),
+        ),
         ("actor", ALICE, annotated(CREATE_ACTOR, json!("kubernetes:bob")), Err(FIXED)),
         ("actor, by our controller", CONTROLLER, annotated(CREATE_ACTOR, Value::Null), Err(FIXED)),
         ("what to go back to", ALICE, annotated(COLLECTION, json!(HELD[1])), Err(FIXED)),
         ("why", ALICE, annotated(REASON, json!("other")), Err(FIXED)),
         ("spec", ALICE, with(old.clone(), json!({ "spec": { "freight": "0ther" } })), Err(FIXED)),
-        ("spec, by our controller", CONTROLLER, with(old.clone(), json!({ "spec": { "stage": "dev" } })), Err(FIXED)),
+        (
+            "spec, by our controller",
+            CONTROLLER,
+            with(old.clone(), json!({ "spec": { "stage": "dev" } })),
+            Err(FIXED),
+        ),
     ] {
-        expect(templates().validate(&review(Kind::Promotion, user, Some(&old), Some(&new))), expected, row);
-        assert_eq!(allowed(templates().mutate(&review(Kind::Promotion, user, Some(&old), Some(&new))), row).object, None);
+        expect(
+            templates().validate(&review(Kind::Promotion, user, Some(&old), Some(&new))),
+            expected,
+            row,
+        );
+        assert_eq!(
+            allowed(
+                templates().mutate(&review(Kind::Promotion, user, Some(&old), Some(&new))),
+                row
+            )
+            .object,
+            None
+        );
     }
-    for (user, expected) in [(ALICE, Ok(())), ("bob", Err(Code::Permission)), (CONTROLLER, Ok(())), (GC, Ok(())), (NAMESPACES, Ok(()))] {
-        expect(templates().validate(&review(Kind::Promotion, user, Some(&old), None)), expected, user);
+    for (user, expected) in [
+        (ALICE, Ok(())),
+        ("bob", Err(Code::Permission)),
+        (CONTROLLER, Ok(())),
+        (GC, Ok(())),
+        (NAMESPACES, Ok(())),
+    ] {
+        expect(
+            templates().validate(&review(Kind::Promotion, user, Some(&old), None)),
+            expected,
+            user,
+        );
     }
 }
 
@@ -205,8 +342,14 @@ fn a_promotion_changes_in_nothing_that_counts() {
 fn the_status_of_a_promotion_is_our_controllers() {
     let old = made(&templates(), ALICE, &wanted());
     let new = with(old.clone(), json!({ "status": { "phase": "Succeeded" } }));
-    for (user, expected) in [(CONTROLLER, Ok(())), (ALICE, Err(Code::StatusGuard)), (ARGOCD, Err(Code::StatusGuard))] {
-        expect(templates().validate(&review(Kind::PromotionStatus, user, Some(&old), Some(&new))), expected, user);
+    for (user, expected) in
+        [(CONTROLLER, Ok(())), (ALICE, Err(Code::StatusGuard)), (ARGOCD, Err(Code::StatusGuard))]
+    {
+        expect(
+            templates().validate(&review(Kind::PromotionStatus, user, Some(&old), Some(&new))),
+            expected,
+            user,
+        );
     }
 }
 
@@ -225,23 +368,37 @@ const NAME: &str = "eb467a70c66949c63935106c6e282ddf25e5d1f2";
 fn freight_is_named_by_what_it_holds() {
     let world = World::default();
     let named = with(freight(), json!({ "metadata": { "name": NAME } }));
-    let object = allowed(world.mutate(&review(Kind::Freight, ALICE, None, Some(&freight()))), "named").object;
+    let object =
+        allowed(world.mutate(&review(Kind::Freight, ALICE, None, Some(&freight()))), "named")
+            .object;
     assert_eq!(object, Some(named.clone()));
     expect(world.validate(&review(Kind::Freight, ALICE, None, Some(&named))), Ok(()), "named");
-    expect(world.validate(&review(Kind::Freight, ALICE, None, Some(&freight()))), Err(Code::Freight), "named otherwise");
+    expect(
+        world.validate(&review(Kind::Freight, ALICE, None, Some(&freight()))),
+        Err(Code::Freight),
+        "named otherwise",
+    );
     for (row, patch, expected) in [
         ("alias", json!({ "alias": "x", "metadata": { "labels": { "a": "c" } } }), Ok(())),
         ("empty lists", json!({ "images": [], "charts": [] }), Ok(())),
         ("origin", json!({ "origin": { "name": "v" } }), Err(FIXED)),
         ("commits", json!({ "commits": [] }), Err(FIXED)),
-        ("what only describes a commit", json!({ "commits": [{ "repoURL": "https://github.com/example/repo", "id": "abc123", "author": "x" }] }), Err(FIXED)),
+        (
+            "what only describes a commit",
+            json!({ "commits": [{ "repoURL": "https://github.com/example/repo", "id": "abc123", "author": "x" }] }),
+            Err(FIXED),
+        ),
         ("images", json!({ "images": [{ "repoURL": "a", "tag": "1" }] }), Err(FIXED)),
         ("charts", json!({ "charts": [{ "repoURL": "a" }] }), Err(FIXED)),
         ("artifacts", json!({ "artifacts": [{ "artifactType": "a" }] }), Err(FIXED)),
     ] {
         for user in [ALICE, CONTROLLER] {
             let new = with(named.clone(), patch.clone());
-            expect(world.validate(&review(Kind::Freight, user, Some(&named), Some(&new))), expected, row);
+            expect(
+                world.validate(&review(Kind::Freight, user, Some(&named), Some(&new))),
+                expected,
+                row,
+            );
         }
     }
     expect(world.validate(&review(Kind::Freight, ALICE, Some(&named), None)), Ok(()), "deleted");
@@ -250,23 +407,54 @@ fn freight_is_named_by_what_it_holds() {
 #[test]
 fn people_may_approve_freight_and_no_more() {
     let world = World::default().may(ALICE, Verb::Promote, "shop:prod");
-    let old = with(freight(), json!({ "status": { "approvedFor": { "dev": { "approvedAt": "2026-11-21T10:00:00Z" } }, "verifiedIn": { "dev": {} } } }));
+    let old = with(
+        freight(),
+        json!({ "status": { "approvedFor": { "dev": { "approvedAt": "2026-11-21T10:00:00Z" } }, "verifiedIn": { "dev": {} } } }),
+    );
     for (row, patch, expected) in [
         ("approve", json!({ "approvedFor": { "prod": {} } }), Ok(())),
-        ("approve for another Stage", json!({ "approvedFor": { "test": {} } }), Err(Code::Permission)),
-        ("approve for both", json!({ "approvedFor": { "prod": {}, "test": {} } }), Err(Code::Permission)),
+        (
+            "approve for another Stage",
+            json!({ "approvedFor": { "test": {} } }),
+            Err(Code::Permission),
+        ),
+        (
+            "approve for both",
+            json!({ "approvedFor": { "prod": {}, "test": {} } }),
+            Err(Code::Permission),
+        ),
         ("take back", json!({ "approvedFor": { "dev": null } }), Err(Code::StatusGuard)),
         ("take all back", json!({ "approvedFor": null }), Err(Code::StatusGuard)),
-        ("approve again", json!({ "approvedFor": { "dev": { "approvedAt": "2026-11-22T10:00:00Z" } } }), Err(Code::StatusGuard)),
+        (
+            "approve again",
+            json!({ "approvedFor": { "dev": { "approvedAt": "2026-11-22T10:00:00Z" } } }),
+            Err(Code::StatusGuard),
+        ),
         ("verify", json!({ "verifiedIn": { "prod": {} } }), Err(Code::StatusGuard)),
-        ("approve and verify", json!({ "approvedFor": { "prod": {} }, "verifiedIn": { "prod": {} } }), Err(Code::StatusGuard)),
+        (
+            "approve and verify",
+            json!({ "approvedFor": { "prod": {} }, "verifiedIn": { "prod": {} } }),
+            Err(Code::StatusGuard),
+        ),
         ("something new", json!({ "metadata": { "x": 1 } }), Err(Code::StatusGuard)),
         ("nothing", json!({}), Ok(())),
     ] {
         let new = with(old.clone(), json!({ "status": patch }));
-        expect(world.validate(&review(Kind::FreightStatus, ALICE, Some(&old), Some(&new))), expected, row);
-        expect(world.validate(&review(Kind::FreightStatus, CONTROLLER, Some(&old), Some(&new))), Ok(()), row);
+        expect(
+            world.validate(&review(Kind::FreightStatus, ALICE, Some(&old), Some(&new))),
+            expected,
+            row,
+        );
+        expect(
+            world.validate(&review(Kind::FreightStatus, CONTROLLER, Some(&old), Some(&new))),
+            Ok(()),
+            row,
+        );
     }
     let first = with(freight(), json!({ "status": { "approvedFor": { "prod": {} } } }));
-    expect(world.validate(&review(Kind::FreightStatus, ALICE, Some(&freight()), Some(&first))), Ok(()), "the first");
+    expect(
+        world.validate(&review(Kind::FreightStatus, ALICE, Some(&freight()), Some(&first))),
+        Ok(()),
+        "the first",
+    );
 }

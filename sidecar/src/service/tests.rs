@@ -1,0 +1,623 @@
+//! Over the real socket, with repo-server's authority, its chunks and its deadlines.
+
+mod caller;
+mod raw;
+mod world;
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::stream;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tonic::Code;
+use wharfinger_daemon::{Readiness, Tasks};
+use wharfinger_render::Tools;
+
+use super::*;
+use crate::cluster::Cluster;
+use caller::{Call, Client, dial};
+use world::{Mood, World};
+
+const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+const C: &str = "cccccccccccccccccccccccccccccccccccccccc";
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{image: 'shop/web:0'}]}\n";
+
+struct Server {
+    socket: PathBuf,
+    readiness: Readiness,
+    registry: Registry,
+    shutdown: Shutdown,
+    running: JoinSet<anyhow::Result<()>>,
+    _dir: TempDir,
+}
+
+impl Server {
+    async fn start(world: &World) -> Self {
+        Self::with(world, 4).await
+    }
+
+    async fn with(world: &World, concurrency: usize) -> Self {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("wharfinger.sock");
+        let mut tasks = Tasks::until(Shutdown::new());
+        let (readiness, mut registry) = (Readiness::default(), Registry::default());
+        let facts = Facts::watched(Cluster::new(world.client()), &readiness, &mut tasks);
+        let settings = Settings {
+            argocd_namespace: "argocd".into(),
+            max_upload: 200_000,
+            limits: Limits { files: 1000, bytes: 1 << 20 },
+            concurrency,
+        };
+        let renderer = Renderer::new(Tools::default(), 1 << 20);
+        let plugin = Plugin::new(facts, renderer, Metrics::register(&mut registry), settings);
+        let (socket, shutdown) = (Socket::bind(&path).unwrap(), tasks.shutdown());
+        tasks.spawn("plugin server", serve(socket, plugin, tasks.shutdown()));
+        let mut running = JoinSet::new();
+        running.spawn(tasks.run());
+        Self { socket: path, readiness, registry, shutdown, running, _dir: dir }
+    }
+
+    /// Starts and waits until the watches know everything.
+    async fn ready(world: &World) -> (Self, Client) {
+        let server = Self::start(world).await;
+        server.is_ready().await;
+        let client = dial(&server.socket).await;
+        (server, client)
+    }
+
+    async fn is_ready(&self) {
+        let wait = async {
+            while !self.readiness.missing().is_empty() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), wait).await.unwrap();
+    }
+
+    fn count(&self, outcome: &str) -> u64 {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        let line = format!("wharfinger_sidecar_renders_total{{outcome=\"{outcome}\"}} ");
+        text.lines().find_map(|l| l.strip_prefix(&line)).map_or(0, |n| n.parse().unwrap())
+    }
+
+    /// Ends in good order, nothing having gone wrong.
+    async fn end(mut self) {
+        self.shutdown.cancel();
+        self.running.join_next().await.unwrap().unwrap().unwrap();
+        assert!(!self.socket.exists());
+    }
+}
+
+fn app(name: &str, stage: Option<&str>) -> Value {
+    let mut app = json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+        "metadata": {"name": name, "namespace": "argocd", "annotations": {"other": "x"}},
+        "spec": {"project": "default"},
+    });
+    if let Some(stage) = stage {
+        app["metadata"]["annotations"]["kargo.akuity.io/authorized-stage"] = json!(stage);
+    }
+    app
+}
+
+/// A Stage in the Project `shop`. Its history is the newest first; image tags are named after collections.
+fn stage(name: &str, generation: Option<u64>, history: &[&str]) -> Value {
+    let held = |id: &&str| {
+        json!({
+            "id": id,
+            "items": {"Warehouse/web": {
+                "name": id, "origin": {"kind": "Warehouse", "name": "web"},
+                "images": [{"repoURL": "docker.io/shop/web", "tag": &id[..1], "digest": ""}],
+                "commits": [{"repoURL": "https://git.example.com/config", "id": format!("commit-{}", &id[..1])}],
+            }},
+        })
+    };
+    let mut status = json!({"freightHistory": history.iter().map(held).collect::<Vec<_>>()});
+    if let Some(generation) = generation {
+        status["assignment"] = json!({
+            "generation": generation, "collection": history[0], "promotion": "dev.1", "assignedAt": "2026-01-02T03:04:05Z",
+        });
+    }
+    json!({
+        "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Stage", "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"requestedFreight": []}, "status": status,
+    })
+}
+
+fn promotion(phase: &str) -> Value {
+    json!({
+        "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Promotion", "metadata": {"name": "dev.1", "namespace": "shop"},
+        "spec": {"stage": "dev", "steps": []}, "status": {"phase": phase},
+    })
+}
+
+/// Stage `dev` holds B since generation 2, and A before it; `web` belongs to it.
+fn world() -> World {
+    let world = World::default();
+    world.put(app("web", Some("shop:dev")));
+    world.put(stage("dev", Some(2), &[B, A]));
+    world.put(promotion("Succeeded"));
+    world
+}
+
+fn call(app: &str, claim: Option<&str>) -> Call {
+    let call =
+        Call::new(&[("app/pod.yaml", POD), ("other/x.yaml", "x: 1")]).env("ARGOCD_APP_NAME", app);
+    let call = call
+        .env("ARGOCD_APP_REVISION", "main")
+        .env("ARGOCD_APP_SOURCE_REPO_URL", "https://git.example.com/app");
+    match claim {
+        None => call,
+        Some(claim) => call
+            .env("ARGOCD_ENV_WHARFINGER_STAGE", "shop:dev")
+            .env("ARGOCD_ENV_WHARFINGER_FREIGHT", claim),
+    }
+}
+
+/// The image of the one Pod that was rendered.
+async fn image(client: &mut Client, call: &Call) -> Result<String, Status> {
+    let answer = client.generate_manifest(call.request()).await?.into_inner();
+    assert_eq!(answer.manifests.len(), 1, "never nothing");
+    let pod: Value = serde_json::from_str(&answer.manifests[0]).unwrap();
+    Ok(pod["spec"]["containers"][0]["image"].as_str().unwrap().to_owned())
+}
+
+/// The refusal of a call, which the whole upload came before.
+async fn refused(client: &mut Client, call: Call, code: Code, part: &str) {
+    let status = image(client, &call).await.expect_err(part);
+    assert_eq!(status.code(), code, "{status:?}");
+    assert!(
+        status.message().starts_with("wharfinger: ") && status.message().contains(part),
+        "{status:?}"
+    );
+    assert!(call.taken.load(Ordering::SeqCst), "answered before the upload was read: {part}");
+}
+
+#[tokio::test]
+async fn an_application_is_rendered_with_what_its_stage_holds() {
+    let world = world();
+    let (server, mut client) = Server::ready(&world).await;
+    let current = format!("2-{B}");
+    assert_eq!(image(&mut client, &call("web", Some(&current))).await.unwrap(), "shop/web:b");
+    assert_eq!(
+        image(&mut client, &call("argocd_web", Some(&current))).await.unwrap(),
+        "shop/web:b"
+    );
+    assert_eq!(world.calls(), [""; 0], "the watches know it all");
+    assert_eq!(server.count("Rendered"), 2);
+
+    // The next assignment is claimed before the watch has heard of it.
+    world.put_quietly(stage("dev", Some(3), &[C, B, A]));
+    assert_eq!(
+        image(&mut client, &call("web", Some(&format!("3-{C}")))).await.unwrap(),
+        "shop/web:c"
+    );
+    assert_eq!(world.calls(), ["stages/dev"]);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_claim_that_does_not_hold_is_refused_with_its_reason() {
+    let world = world();
+    world.put(app("loose", None));
+    world.put(app("many", Some("shop:dev,shop:prod")));
+    world.put(app("ahead", Some("shop:nowhere")));
+    world.put(app("new", Some("shop:new")));
+    world.put(app("moved", Some("shop:prod")));
+    world.put(stage("new", None, &[]));
+    world.put(stage("prod", Some(1), &[B]));
+    let (server, mut client) = Server::ready(&world).await;
+    let precondition = Code::FailedPrecondition;
+    let current = format!("2-{B}");
+
+    refused(&mut client, call("web", None), precondition, "carries no claim").await;
+    refused(
+        &mut client,
+        call("web", Some(&format!("9-{B}"))),
+        precondition,
+        "never made the assignment 9-",
+    )
+    .await;
+    refused(
+        &mut client,
+        call("web", Some(&format!("2-{C}"))),
+        precondition,
+        "never made the assignment 2-",
+    )
+    .await;
+    refused(
+        &mut client,
+        call("web", Some(&format!("1-{A}"))),
+        precondition,
+        "no longer holds the assignment 1-",
+    )
+    .await;
+    refused(
+        &mut client,
+        call("web", Some(&format!("1-{C}"))),
+        precondition,
+        "nor is it in its history",
+    )
+    .await;
+    refused(&mut client, call("web", Some("latest")), precondition, "can't be read").await;
+    refused(
+        &mut client,
+        call("loose", Some(&current)),
+        precondition,
+        "no annotation kargo.akuity.io/authorized-stage",
+    )
+    .await;
+    refused(&mut client, call("many", Some(&current)), precondition, "names 2 Stages").await;
+    refused(&mut client, call("moved", Some(&current)), precondition, "belongs to Stage shop:prod")
+        .await;
+    refused(
+        &mut client,
+        call("gone", Some(&current)),
+        Code::NotFound,
+        "no Application gone in the namespace argocd",
+    )
+    .await;
+    refused(
+        &mut client,
+        call("team_web", Some(&current)),
+        Code::NotFound,
+        "no Application web in the namespace team",
+    )
+    .await;
+    refused(
+        &mut client,
+        call("", Some(&current)),
+        Code::InvalidArgument,
+        "not the name of an Application",
+    )
+    .await;
+    let at = |stage: &str, app: &str| {
+        let mut call = call(app, None);
+        call.env.push(("ARGOCD_ENV_WHARFINGER_STAGE".into(), stage.into()));
+        call.env.push(("ARGOCD_ENV_WHARFINGER_FREIGHT".into(), format!("1-{A}")));
+        call
+    };
+    refused(
+        &mut client,
+        at("shop:nowhere", "ahead"),
+        precondition,
+        "there is no Stage nowhere in Project shop",
+    )
+    .await;
+    refused(&mut client, at("shop:new", "new"), precondition, "holds no Freight yet").await;
+    assert_eq!(server.count("Rendered"), 0);
+    assert_eq!(image(&mut client, &call("web", Some(&current))).await.unwrap(), "shop/web:b");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn every_no_is_looked_at_live_first() {
+    let world = world();
+    world.put(app("late", None));
+    let (server, mut client) = Server::ready(&world).await;
+    let current = format!("2-{B}");
+    // Annotated, moved and created a moment ago: the watch has not heard of it.
+    world.put_quietly(app("late", Some("shop:dev")));
+    assert_eq!(image(&mut client, &call("late", Some(&current))).await.unwrap(), "shop/web:b");
+    world.put_quietly(app("fresh", Some("shop:dev")));
+    assert_eq!(image(&mut client, &call("fresh", Some(&current))).await.unwrap(), "shop/web:b");
+    world.put_quietly(app("web", Some("shop:prod")));
+    world.put_quietly(stage("prod", Some(1), &[A]));
+    let mut moved = call("web", None);
+    moved.env.push(("ARGOCD_ENV_WHARFINGER_STAGE".into(), "shop:prod".into()));
+    moved.env.push(("ARGOCD_ENV_WHARFINGER_FREIGHT".into(), format!("1-{A}")));
+    assert_eq!(image(&mut client, &moved).await.unwrap(), "shop/web:a");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn what_began_with_an_older_assignment_may_end() {
+    let world = world();
+    let source = json!({
+        "repoURL": "https://git.example.com/app", "path": "app",
+        "plugin": {"name": "wharfinger", "env": [
+            {"name": "WHARFINGER_STAGE", "value": "shop:dev"}, {"name": "WHARFINGER_FREIGHT", "value": format!("1-{A}")},
+        ]},
+    });
+    let (server, mut client) = Server::ready(&world).await;
+    let older = || call("web", Some(&format!("1-{A}")));
+
+    let mut running = app("web", Some("shop:dev"));
+    running["status"]["operationState"] = json!({
+        "phase": "Running", "startedAt": "2026-01-02T03:04:00Z", "operation": {"sync": {"source": source}},
+    });
+    world.put_quietly(running.clone());
+    assert_eq!(image(&mut client, &older()).await.unwrap(), "shop/web:a");
+    running["status"]["operationState"]["phase"] = json!("Succeeded");
+    world.put_quietly(running);
+    refused(&mut client, older(), Code::FailedPrecondition, "no longer holds").await;
+
+    // Between commit and patch.
+    let mut moving = app("web", Some("shop:dev"));
+    moving["spec"]["source"] = source;
+    world.put_quietly(moving);
+    refused(&mut client, older(), Code::FailedPrecondition, "no longer holds").await;
+    world.put_quietly(promotion("Running"));
+    assert_eq!(image(&mut client, &older()).await.unwrap(), "shop/web:a");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn freight_that_carries_a_commit_pins_the_revision() {
+    let world = world();
+    let (server, mut client) = Server::ready(&world).await;
+    let at = |revision: &str| {
+        let call = call("web", Some(&format!("2-{B}")));
+        call.env("ARGOCD_APP_SOURCE_REPO_URL", "https://git.example.com/config.git")
+            .env("ARGOCD_APP_REVISION", revision)
+    };
+    assert_eq!(image(&mut client, &at("commit-b")).await.unwrap(), "shop/web:b");
+    refused(&mut client, at("commit-a"), Code::FailedPrecondition, "carries commit commit-b").await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn without_the_kubernetes_api_it_waits_and_says_so() {
+    let world = world();
+    world.mood(Mood::Down);
+    let server = Server::start(&world).await;
+    let mut client = dial(&server.socket).await;
+    let current = || call("web", Some(&format!("2-{B}")));
+    let part = "can't reach the Kubernetes API to read the Application";
+    refused(&mut client, current(), Code::Unavailable, part).await;
+    refused(
+        &mut client,
+        current(),
+        Code::Unavailable,
+        "Nothing was changed; Argo CD tries again [unavailable]",
+    )
+    .await;
+    assert_eq!(server.readiness.missing(), ["applications", "stages"]);
+
+    world.mood(Mood::Up);
+    server.is_ready().await;
+    assert_eq!(image(&mut client, &current()).await.unwrap(), "shop/web:b");
+
+    // What the watches know goes on being served; what they don't is not guessed.
+    world.mood(Mood::Down);
+    assert_eq!(image(&mut client, &current()).await.unwrap(), "shop/web:b");
+    refused(
+        &mut client,
+        call("web", Some(&format!("3-{C}"))),
+        Code::Unavailable,
+        "to read the Stage",
+    )
+    .await;
+    refused(
+        &mut client,
+        call("web", Some(&format!("1-{A}"))),
+        Code::Unavailable,
+        "to read the Stage",
+    )
+    .await;
+    refused(
+        &mut client,
+        call("new", Some(&format!("2-{B}"))),
+        Code::Unavailable,
+        "to read the Application",
+    )
+    .await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_bad_upload_is_refused_and_the_process_goes_on() {
+    let world = world();
+    let (server, mut client) = Server::ready(&world).await;
+    let invalid = Code::InvalidArgument;
+    let with = |other: Call| Call { env: call("web", Some(&format!("2-{B}"))).env, ..other };
+    let files = |files: &[(&str, &str)]| with(Call::new(files));
+
+    refused(
+        &mut client,
+        with(Call { checksum: "0".repeat(64), ..Call::new(&[("app/a.yaml", POD)]) }),
+        invalid,
+        "checksum",
+    )
+    .await;
+    refused(
+        &mut client,
+        with(Call::of(b"not gzip".repeat(500))),
+        invalid,
+        "not a gzipped tar archive",
+    )
+    .await;
+    let good = Call::new(&[("app/pod.yaml", POD)]);
+    refused(
+        &mut client,
+        with(Call::of(good.archive[..good.archive.len() - 20].into())),
+        invalid,
+        "not a gzipped tar archive",
+    )
+    .await;
+    refused(
+        &mut client,
+        with(Call { size: 200_001, ..good.clone() }),
+        invalid,
+        "larger than 200000 bytes",
+    )
+    .await;
+    let large = Call { size: 10, ..files(&[("app/a.yaml", &"x".repeat(300_000))]) };
+    refused(&mut client, large, invalid, "larger than 200000 bytes").await;
+    refused(&mut client, files(&[("app/README.md", "nothing")]), invalid, "rendered no objects")
+        .await;
+    refused(&mut client, files(&[]), invalid, "no folder \"app\"").await;
+    refused(
+        &mut client,
+        files(&[("app/a.yaml", "apiVersion: v1\nkind: X\n---\nkind: Y\n")]),
+        invalid,
+        "a.yaml, document 2",
+    )
+    .await;
+    refused(
+        &mut client,
+        Call { path: "../app".into(), ..with(good.clone()) },
+        invalid,
+        "leaves the repository",
+    )
+    .await;
+    let parameters = with(good.clone())
+        .env("ARGOCD_APP_PARAMETERS", r#"[{"name":"kustomizeOptions","string":"x"}]"#);
+    refused(&mut client, parameters, invalid, "no parameter \"kustomizeOptions\"").await;
+
+    for (kind, name, target, part) in [
+        (tar::EntryType::Regular, "app/../../evil", "", "is not the name of a file below the root"),
+        (tar::EntryType::Symlink, "app/link.yaml", "../../../etc/passwd", "leaves the root"),
+        (tar::EntryType::Symlink, "app/link.yaml", "/etc/passwd", "leaves the root"),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.as_gnu_mut().unwrap().linkname[..target.len()].copy_from_slice(target.as_bytes());
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_cksum();
+        let mut tar = tar::Builder::new(Vec::new());
+        tar.append(&header, std::io::empty()).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &tar.into_inner().unwrap()).unwrap();
+        refused(&mut client, with(Call::of(gzip.finish().unwrap())), invalid, part).await;
+    }
+    assert_eq!(server.count("Rendered"), 0);
+    assert_eq!(image(&mut client, &with(good)).await.unwrap(), "shop/web:b");
+    server.end().await;
+}
+
+/// A stream that never goes on.
+fn stalled() -> impl futures::Stream<Item = AppStreamRequest> + Send {
+    stream::pending()
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_nothing_behind() {
+    let world = world();
+    let server = Server::with(&world, 1).await;
+    server.is_ready().await;
+    let mut client = dial(&server.socket).await;
+    let current = call("web", Some(&format!("2-{B}")));
+    for _ in 0..3 {
+        let gone =
+            timeout(Duration::from_millis(100), client.generate_manifest(current.after(stalled())))
+                .await;
+        assert!(gone.is_err());
+    }
+    // Nor while the cluster is asked.
+    world.mood(Mood::Silent);
+    let unknown = call("new", Some(&format!("2-{B}")));
+    let gone =
+        timeout(Duration::from_millis(100), client.generate_manifest(unknown.request())).await;
+    assert!(gone.is_err());
+    world.mood(Mood::Up);
+    // The one slot is free again.
+    assert_eq!(image(&mut client, &current).await.unwrap(), "shop/web:b");
+    assert_eq!(server.count("Abandoned"), 4);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_reason_arrives_before_the_deadline() {
+    let world = world();
+    let (server, mut client) = Server::ready(&world).await;
+    world.mood(Mood::Silent);
+    let second = Duration::from_secs(1);
+    let silent = call("new", Some(&format!("2-{B}"))).limit(second);
+    refused(&mut client, silent, Code::DeadlineExceeded, "took longer than Argo CD waits").await;
+    assert_eq!(server.count("TimedOut"), 1);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn too_much_at_once_is_told_and_not_piled_up() {
+    let world = world();
+    let server = Server::with(&world, 1).await;
+    server.is_ready().await;
+    let mut client = dial(&server.socket).await;
+    let current = call("web", Some(&format!("2-{B}")));
+    let mut holder = client.clone();
+    {
+        let holding = holder.generate_manifest(current.after(stalled()));
+        let crowded = async {
+            sleep(Duration::from_millis(100)).await;
+            let waiting = current.clone().limit(Duration::from_secs(1));
+            refused(&mut client, waiting, Code::ResourceExhausted, "too many renders at once")
+                .await;
+        };
+        tokio::select! {
+            held = holding => panic!("{held:?}"),
+            () = crowded => {}
+        }
+    }
+    assert_eq!(image(&mut client, &current).await.unwrap(), "shop/web:b");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn nobody_elses_repository_is_looked_at() {
+    let world = world();
+    world.mood(Mood::Down);
+    let server = Server::start(&world).await;
+    let mut client = dial(&server.socket).await;
+    let check = client.check_plugin_configuration(()).await.unwrap().into_inner();
+    assert!(!check.is_discovery_configured && !check.provide_git_creds);
+
+    let any = Call::of(b"not even an archive".repeat(1000));
+    let matched = client.match_repository(any.request()).await.unwrap().into_inner();
+    assert!(!matched.is_supported && !matched.is_discovery_enabled);
+    assert!(any.taken.load(Ordering::SeqCst));
+
+    let any = Call::of(b"nor here".repeat(1000));
+    let announced = client.get_parameters_announcement(any.request()).await.unwrap().into_inner();
+    let announced: Vec<_> = announced
+        .parameter_announcements
+        .iter()
+        .map(|a| (a.name.as_str(), a.collection_type.as_str()))
+        .collect();
+    let expected = [
+        ("releaseName", "string"),
+        ("valueFiles", "array"),
+        ("values", "string"),
+        ("parameters", "map"),
+        ("recurse", "string"),
+    ];
+    assert_eq!(announced, expected);
+    assert!(any.taken.load(Ordering::SeqCst));
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer() {
+    let deadline = Deadline::of(&tonic::metadata::MetadataMap::new(), Instant::now());
+    let result: Result<(), _> = answer(deadline, async { panic!("oh") }).await;
+    let refusal = result.unwrap_err();
+    assert_eq!(refusal.code(), Code::Internal);
+    assert!(refusal.to_string().contains("a bug in Wharfinger"));
+}
+
+#[tokio::test]
+async fn many_call_at_once() {
+    let world = world();
+    let (server, client) = Server::ready(&world).await;
+    let calls = (0..40).map(|n| {
+        let mut client = client.clone();
+        async move {
+            let claim = if n % 4 == 0 { format!("9-{B}") } else { format!("2-{B}") };
+            let result = image(&mut client, &call("web", Some(&claim))).await;
+            assert_eq!(result.is_err(), n % 4 == 0);
+        }
+    });
+    futures::future::join_all(calls).await;
+    server.end().await;
+}

@@ -1,0 +1,115 @@
+//! What the manifests make the API server ask, held against what there are rules for.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::json;
+use wharfinger_api::additions::{BREAK_GLASS, PLUGIN};
+use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
+
+use super::*;
+
+const CONTROLLER: &str = "system:serviceaccount:wharfinger:wharfinger-controller";
+
+fn configurations() -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/webhook/webhook.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    text.split("\n---\n").map(|document| serde_saphyr::from_str(document).unwrap()).collect()
+}
+
+fn list(value: &Value) -> Vec<&Value> {
+    value.as_array().map(|list| list.iter().collect()).unwrap_or_default()
+}
+
+/// configuration, webhook
+fn webhooks(configurations: &[Value]) -> Vec<(&str, &Value)> {
+    configurations
+        .iter()
+        .flat_map(|c| list(&c["webhooks"]).into_iter().map(|w| (c["kind"].as_str().unwrap(), w)))
+        .collect()
+}
+
+fn conditions(webhook: &Value) -> Vec<&str> {
+    list(&webhook["matchConditions"]).iter().map(|c| c["expression"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_api_server_asks_about_all_kinds_that_have_rules_and_no_others() {
+    let all = configurations();
+    let mut asked = BTreeSet::new();
+    for (_, webhook) in webhooks(&all) {
+        for rule in list(&webhook["rules"]) {
+            for (group, resource) in list(&rule["apiGroups"]).iter().zip(list(&rule["resources"])) {
+                let (resource, subresource) = resource
+                    .as_str()
+                    .unwrap()
+                    .split_once('/')
+                    .unwrap_or((resource.as_str().unwrap(), ""));
+                let kind = Kind::of(group.as_str().unwrap(), resource, subresource);
+                asked.insert(
+                    kind.unwrap_or_else(|| panic!("no rules for {resource}/{subresource}")),
+                );
+            }
+        }
+    }
+    assert_eq!(asked, Kind::ALL.iter().map(|(kind, ..)| *kind).collect());
+}
+
+#[test]
+fn an_outage_denies_and_nobody_waits_long_for_it() {
+    let all = configurations();
+    for (kind, webhook) in webhooks(&all) {
+        assert_eq!(
+            (&webhook["failurePolicy"], &webhook["timeoutSeconds"]),
+            (&json!("Fail"), &json!(2)),
+            "{}",
+            webhook["name"]
+        );
+        let path = if kind == "MutatingWebhookConfiguration" { "/mutate" } else { "/validate" };
+        assert_eq!(webhook["clientConfig"]["service"]["path"], path, "{}", webhook["name"]);
+        // Only what is validated writes events.
+        let events = kind == "ValidatingWebhookConfiguration"
+            && webhook["name"] == "applications.wharfinger.dev";
+        assert_eq!(
+            webhook["sideEffects"],
+            if events { "NoneOnDryRun" } else { "None" },
+            "{}",
+            webhook["name"]
+        );
+    }
+}
+
+#[test]
+fn conditions_speak_of_the_same_names_as_the_rules() {
+    let all = configurations();
+    let of = |kind: &str| {
+        let found = webhooks(&all)
+            .into_iter()
+            .find(|(k, w)| *k == kind && w["name"] == "applications.wharfinger.dev")
+            .unwrap()
+            .1;
+        conditions(found).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (mutating, validating) =
+        (of("MutatingWebhookConfiguration"), of("ValidatingWebhookConfiguration"));
+    for name in [PLUGIN, AUTHORIZED_STAGE] {
+        assert!(validating[0].contains(&format!("'{name}'")), "{name}");
+    }
+    for name in [AUTHORIZED_STAGE, BREAK_GLASS] {
+        assert!(validating[1].contains(&format!("'{name}'")), "{name}");
+    }
+    // What the one is not asked about, the other could not repair.
+    assert!(validating[1].starts_with(mutating[1].trim_end()), "{}", mutating[1]);
+    assert!(validating[0].contains(mutating[0].trim_end()), "{}", mutating[0]);
+    assert!(mutating[2].contains(CONTROLLER));
+}
+
+#[test]
+fn the_argocd_instances_are_in_one_place_of_the_conditions() {
+    let all = configurations();
+    let places = webhooks(&all)
+        .into_iter()
+        .flat_map(|(_, w)| conditions(w))
+        .filter(|c| c.contains("argocd-application-controller"));
+    assert_eq!(places.count(), 1);
+}
