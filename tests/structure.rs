@@ -46,7 +46,15 @@ fn arrows_point_inward() {
 #[test]
 fn what_must_never_be_reached_is_not() {
     for (package, never) in NEVER {
-        let reached = cargo(&["tree", "--package", &format!("wharfinger-{package}"), "--edges", "normal", "--prefix", "none"]);
+        let reached = cargo(&[
+            "tree",
+            "--package",
+            &format!("wharfinger-{package}"),
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+        ]);
         let reached = String::from_utf8(reached).unwrap();
         for crate_ in *never {
             let found = reached.lines().any(|line| line.split(' ').next() == Some(crate_));
@@ -57,12 +65,16 @@ fn what_must_never_be_reached_is_not() {
 
 /// Every package, with its direct dependencies inside the workspace.
 fn drawn() -> BTreeMap<String, Vec<String>> {
-    let meta: Value = serde_json::from_slice(&cargo(&["metadata", "--no-deps", "--format-version=1"])).unwrap();
+    let meta: Value =
+        serde_json::from_slice(&cargo(&["metadata", "--no-deps", "--format-version=1"])).unwrap();
     let name = |v: &Value| v["name"].as_str().unwrap_or_default().replacen("wharfinger-", "", 1);
     let packages = meta["packages"].as_array().expect("cargo metadata must list packages");
     let inside = |p: &Value| {
         let all = p["dependencies"].as_array().cloned().unwrap_or_default();
-        all.into_iter().filter(|d| !d["path"].is_null() && d["kind"] != "dev").map(|d| name(&d)).collect()
+        all.into_iter()
+            .filter(|d| !d["path"].is_null() && d["kind"] != "dev")
+            .map(|d| name(&d))
+            .collect()
     };
     packages.iter().map(|p| (name(p), inside(p))).collect()
 }

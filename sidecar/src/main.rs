@@ -1,9 +1,15 @@
 //! See the library.
 
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
 use clap::Parser as _;
 use wharfinger_sidecar::args::Args;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    Args::parse().run().await
+async fn main() -> ExitCode {
+    let Err(error) = Args::parse().run().await else { return ExitCode::SUCCESS };
+    // One line, and no backtrace whatever RUST_BACKTRACE says: a stock argocd-cmp-server shows it to users.
+    writeln!(io::stderr(), "{error:#}").ok();
+    ExitCode::FAILURE
 }

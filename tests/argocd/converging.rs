@@ -9,7 +9,7 @@ use wharfinger_tests::{App, IMAGE, Kind, Project};
 fn an_application_created_after_the_assignment() -> Result<()> {
     let cluster = shared()?.use_it()?;
     let project = Project::new(&cluster, "created-later")?;
-    project.stage_with("dev", json!([{ "uses": "assign", "config": { "allowNone": true } }]))?;
+    project.stage_with("dev", &json!([{ "uses": "assign", "config": { "allowNone": true } }]))?;
     project.promoted("dev", &project.freight("v1")?)?;
     let app = App::new(&project, "web", "dev", Kind::Kustomize)?.auto_sync();
     app.create()?;
@@ -46,12 +46,17 @@ fn an_application_deleted_in_mid_promotion_drops_out() -> Result<()> {
     stuck_hook(&project, &goes, true)?;
     goes.create()?;
     let promotion = project.promote("dev", &project.freight("v1")?)?;
-    goes.wait("wait for its hook", |a| (a["status"]["operationState"]["phase"] == "Running").then_some(()))?;
+    goes.wait("wait for its hook", |a| {
+        (a["status"]["operationState"]["phase"] == "Running").then_some(())
+    })?;
     stays.runs("v1")?;
     project.admin.delete("application", "argocd", &goes.name)?;
     let promotion = project.ended(&promotion)?;
     ensure!(promotion["status"]["phase"] == "Succeeded", "{promotion:#}");
-    let apps = promotion["status"]["state"]["step-1"]["applications"].as_array().cloned().unwrap_or_default();
+    let apps = promotion["status"]["state"]["step-1"]["applications"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     ensure!(apps.len() == 1 && apps[0]["name"] == stays.name.as_str(), "{promotion:#}");
     Ok(())
 }
@@ -63,7 +68,11 @@ fn prune_off_and_a_hashed_configmap_are_a_warning_and_not_a_wait() -> Result<()>
     project.stage("dev")?;
     let app = App::new(&project, "web", "dev", Kind::Kustomize)?;
     app.create()?;
-    let kustomization = |value: &str| format!("resources: [web.yaml]\nconfigMapGenerator:\n- name: settings\n  literals: [colour={value}]\n");
+    let kustomization = |value: &str| {
+        format!(
+            "resources: [web.yaml]\nconfigMapGenerator:\n- name: settings\n  literals: [colour={value}]\n"
+        )
+    };
     let file = format!("{}/kustomization.yaml", app.name);
     project.commit(&[(&file, &kustomization("blue"))])?;
     project.promoted("dev", &project.freight("v1")?)?;
@@ -88,7 +97,8 @@ fn an_operation_stuck_in_a_hook_then_a_rollback() -> Result<()> {
     app.wait("wait for the hook", |a| {
         let state = &a["status"]["operationState"];
         let hooks = state["syncResult"]["resources"].as_array()?;
-        (state["phase"] == "Running" && hooks.iter().any(|r| r["hookPhase"] == "Running")).then_some(())
+        (state["phase"] == "Running" && hooks.iter().any(|r| r["hookPhase"] == "Running"))
+            .then_some(())
     })?;
     stuck_hook(&project, &app, false)?;
     let back = project.promote_with("dev", &v1, json!({ "kargo.akuity.io/rollback": "true" }))?;
@@ -111,7 +121,8 @@ fn auto_sync_racing_the_patch() -> Result<()> {
         // A commit and a refresh make auto-sync start an operation of its own at about the time of the patch.
         let file = format!("{}/more.yaml", app.name);
         project.commit(&[(&file, &configmap(round))])?;
-        let refresh = json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "normal" } } });
+        let refresh =
+            json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "normal" } } });
         app.merge(&refresh)?;
         project.promoted("dev", &freight[round % 2])?;
         ensure!(app.history()?.contains(&project.claim("dev")?), "round {round}");
@@ -120,7 +131,9 @@ fn auto_sync_racing_the_patch() -> Result<()> {
 }
 
 fn configmap(round: usize) -> String {
-    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: more}}\ndata: {{round: \"{round}\"}}\n")
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: more}}\ndata: {{round: \"{round}\"}}\n"
+    )
 }
 
 #[test]
@@ -128,11 +141,15 @@ fn a_stage_nobody_names_fails_unless_the_step_allows_it() -> Result<()> {
     let cluster = shared()?.use_it()?;
     let project = Project::new(&cluster, "nobody")?;
     project.stage("strict")?;
-    project.stage_with("lenient", json!([{ "uses": "assign", "config": { "allowNone": true } }]))?;
+    project
+        .stage_with("lenient", &json!([{ "uses": "assign", "config": { "allowNone": true } }]))?;
     let freight = project.freight("v1")?;
     let strict = project.ended(&project.promote("strict", &freight)?)?;
     ensure!(strict["status"]["phase"] == "Failed", "{strict:#}");
-    ensure!(strict["status"]["message"].as_str().is_some_and(|m| m.contains("[no-applications]")), "{strict:#}");
+    ensure!(
+        strict["status"]["message"].as_str().is_some_and(|m| m.contains("[no-applications]")),
+        "{strict:#}"
+    );
     project.promoted("lenient", &freight)?;
     Ok(())
 }
@@ -146,14 +163,17 @@ fn freight_with_a_commit_pins_the_revision() -> Result<()> {
     let first = project.head()?;
     app.create()?;
     let repository = cluster.git().url(&project.name);
-    let freight = project.freight_with("v1", json!([{ "repoURL": repository, "id": first }]))?;
+    let freight = project.freight_with("v1", &json!([{ "repoURL": repository, "id": first }]))?;
     // A later commit is not part of the Freight.
     project.commit(&[(&format!("{}/more.yaml", app.name), &configmap(1))])?;
     project.promoted("dev", &freight)?;
     let seen = app.get()?;
     ensure!(seen["spec"]["source"]["targetRevision"] == first.as_str(), "{seen:#}");
     ensure!(seen["status"]["sync"]["revision"] == first.as_str(), "{seen:#}");
-    ensure!(project.admin.get("configmap", &project.name, "more").is_err(), "the later commit is not deployed");
+    ensure!(
+        project.admin.get("configmap", &project.name, "more").is_err(),
+        "the later commit is not deployed"
+    );
     app.runs("v1")
 }
 

@@ -46,7 +46,7 @@ fn a_person_who_may_edit_everything_in_the_namespace() -> Result<()> {
 fn a_status_put_together_from_an_old_copy_by_our_own_controller() -> Result<()> {
     let cluster = shared()?.use_it()?;
     let project = Project::new(&cluster, "stale-status")?;
-    project.stage_with("dev", json!([{ "uses": "assign", "config": { "allowNone": true } }]))?;
+    project.stage_with("dev", &json!([{ "uses": "assign", "config": { "allowNone": true } }]))?;
     project.promoted("dev", &project.freight("v1")?)?;
     let old = project.admin.get("stage", &project.name, "dev")?["status"].clone();
     project.promoted("dev", &project.freight("v2")?)?;
@@ -105,7 +105,7 @@ fn the_record_of_an_operation_is_its_controllers() -> Result<()> {
 fn a_promotion_takes_the_verb_promote() -> Result<()> {
     let cluster = shared()?.use_it()?;
     let project = Project::new(&cluster, "may-promote")?;
-    project.stage_with("dev", json!([{ "uses": "assign", "config": { "allowNone": true } }]))?;
+    project.stage_with("dev", &json!([{ "uses": "assign", "config": { "allowNone": true } }]))?;
     let freight = project.freight("v1")?;
     let person = project.person("person")?;
     person.may(&["create", "get", "patch"], "promotion", &project.name)?;

@@ -67,16 +67,27 @@ fn follows(project: &str, kind: Kind, auto_sync: bool) -> Result<()> {
         app.runs(tag)?;
         let claim = project.claim("dev")?;
         ensure!(app.claims()?.iter().all(|c| *c == claim), "every source carries the claim");
-        ensure!(app.history()?.last() == Some(&claim), "the history's newest entry is of {claim}: {:?}", app.history()?);
+        ensure!(
+            app.history()?.last() == Some(&claim),
+            "the history's newest entry is of {claim}: {:?}",
+            app.history()?
+        );
         let progress = &promotion["status"]["state"]["step-1"]["applications"];
-        ensure!(progress[0]["name"] == app.name.as_str(), "the Promotion says which Applications: {promotion:#}");
+        ensure!(
+            progress[0]["name"] == app.name.as_str(),
+            "the Promotion says which Applications: {promotion:#}"
+        );
         ensure!(progress[0]["check"]["state"] == "Passed", "… and how far they are: {promotion:#}");
         ensure!(hooks.insert(app.hook_uid()?), "the hook ran again");
         claims.push(claim);
     }
 
     ensure!(project.head()? == head, "Git was never written");
-    ensure!(app.history()? == claims, "one entry a promotion: {:?} is not {claims:?}", app.history()?);
+    ensure!(
+        app.history()? == claims,
+        "one entry a promotion: {:?} is not {claims:?}",
+        app.history()?
+    );
     let stage = project.admin.get("stage", &project.name, "dev")?;
     ensure!(stage["status"]["assignment"]["generation"] == 4, "{stage:#}");
     ensure!(stage["status"]["freightHistory"].as_array().map(Vec::len) == Some(4), "{stage:#}");
@@ -106,14 +117,22 @@ fn two_hundred_promotions_in_a_row_over_four_stages() -> Result<()> {
     for name in &promotions {
         let promotion = project.ended(name)?;
         ensure!(promotion["status"]["phase"] == "Succeeded", "{promotion:#}");
-        let time = |field: &str| promotion["status"][field].as_str().unwrap_or_default().parse::<jiff::Timestamp>();
+        let time = |field: &str| {
+            promotion["status"][field].as_str().unwrap_or_default().parse::<jiff::Timestamp>()
+        };
         slowest = slowest.max(time("finishedAt")?.duration_since(time("startedAt")?));
     }
     // Argo CD's own reconciliation is at 20 s in this cluster and every time-out of ours above that.
-    ensure!(slowest < jiff::SignedDuration::from_secs(15), "one waited for a time-out: {slowest:#}");
+    ensure!(
+        slowest < jiff::SignedDuration::from_secs(15),
+        "one waited for a time-out: {slowest:#}"
+    );
     for stage in STAGES {
         let status = project.admin.get("stage", &project.name, stage)?["status"].clone();
-        ensure!(status["assignment"]["generation"] == 50, "each promotion of {stage} is one assignment: {status:#}");
+        ensure!(
+            status["assignment"]["generation"] == 50,
+            "each promotion of {stage} is one assignment: {status:#}"
+        );
     }
     Ok(())
 }
@@ -133,9 +152,15 @@ fn promotions_of_one_stage_run_one_at_a_time_and_in_order() -> Result<()> {
     for name in &names {
         let status = project.ended(name)?["status"].clone();
         ensure!(status["phase"] == "Succeeded", "{status:#}");
-        times.push((status["startedAt"].as_str().unwrap_or_default().to_owned(), status["finishedAt"].as_str().unwrap_or_default().to_owned()));
+        times.push((
+            status["startedAt"].as_str().unwrap_or_default().to_owned(),
+            status["finishedAt"].as_str().unwrap_or_default().to_owned(),
+        ));
     }
-    ensure!(times.windows(2).all(|w| w[0].1 <= w[1].0), "one began before the one before it ended: {times:?}");
+    ensure!(
+        times.windows(2).all(|w| w[0].1 <= w[1].0),
+        "one began before the one before it ended: {times:?}"
+    );
     Ok(())
 }
 
@@ -143,10 +168,13 @@ fn promotions_of_one_stage_run_one_at_a_time_and_in_order() -> Result<()> {
 fn a_step_that_is_not_known_fails_before_anything_is_assigned() -> Result<()> {
     let cluster = shared()?.use_it()?;
     let project = Project::new(&cluster, "unknown-step")?;
-    project.stage_with("dev", json!([{ "uses": "assign" }, { "uses": "git-clone" }]))?;
+    project.stage_with("dev", &json!([{ "uses": "assign" }, { "uses": "git-clone" }]))?;
     let promotion = project.ended(&project.promote("dev", &project.freight("v1")?)?)?;
     ensure!(promotion["status"]["phase"] == "Errored", "{promotion:#}");
-    ensure!(promotion["status"]["message"].as_str().is_some_and(|m| m.contains("git-clone")), "{promotion:#}");
+    ensure!(
+        promotion["status"]["message"].as_str().is_some_and(|m| m.contains("git-clone")),
+        "{promotion:#}"
+    );
     let stage = project.admin.get("stage", &project.name, "dev")?;
     ensure!(stage["status"].get("assignment").is_none(), "{stage:#}");
     Ok(())
@@ -161,7 +189,9 @@ fn a_promotion_can_be_aborted() -> Result<()> {
     crate::converging::stuck_hook(&project, &app, true)?;
     app.create()?;
     let promotion = project.promote("dev", &project.freight("v1")?)?;
-    app.wait("have an operation running", |a| (a["status"]["operationState"]["phase"] == "Running").then_some(()))?;
+    app.wait("have an operation running", |a| {
+        (a["status"]["operationState"]["phase"] == "Running").then_some(())
+    })?;
     let abort = json!({ "metadata": { "annotations": { "kargo.akuity.io/abort": "terminate" } } });
     project.admin.merge("promotion", &project.name, &promotion, &abort)?;
     let promotion = project.ended(&promotion)?;

@@ -33,10 +33,9 @@ impl<'p> App<'p> {
     pub fn new(project: &'p Project<'p>, name: &str, stage: &str, kind: Kind) -> Result<Self> {
         let name = format!("{}-{name}", project.name);
         commit(project, &name, kind)?;
-        let source = |path: &str| {
-            json!({ "repoURL": project.cluster.git().url(&project.name), "targetRevision": "HEAD", "path": path, "plugin": { "name": "wharfinger" } })
-        };
-        let destination = json!({ "server": "https://kubernetes.default.svc", "namespace": project.name });
+        let source = |path: &str| json!({ "repoURL": project.cluster.git().url(&project.name), "targetRevision": "HEAD", "path": path, "plugin": { "name": "wharfinger" } });
+        let destination =
+            json!({ "server": "https://kubernetes.default.svc", "namespace": project.name });
         let mut spec = json!({ "project": "default", "destination": destination });
         if kind == Kind::Several {
             spec["sources"] = json!([source(&name), source(&format!("{name}-more"))]);
@@ -125,15 +124,22 @@ impl<'p> App<'p> {
     /// Waits until the live Deployment runs the image at that tag and its Pods are ready.
     pub fn runs(&self, tag: &str) -> Result<()> {
         let image = format!("{IMAGE}:{tag}");
-        self.project.admin.wait("deployment", &self.project.name, &self.name, &format!("run {image} with ready Pods"), |d| {
-            let status = &d["status"];
-            let there = d["spec"]["template"]["spec"]["containers"][0]["image"] == image.as_str();
-            let ready = status["observedGeneration"] == d["metadata"]["generation"]
-                && status["updatedReplicas"] == d["spec"]["replicas"]
-                && status["readyReplicas"] == d["spec"]["replicas"]
-                && status["replicas"] == d["spec"]["replicas"];
-            (there && ready).then_some(())
-        })
+        self.project.admin.wait(
+            "deployment",
+            &self.project.name,
+            &self.name,
+            &format!("run {image} with ready Pods"),
+            |d| {
+                let status = &d["status"];
+                let there =
+                    d["spec"]["template"]["spec"]["containers"][0]["image"] == image.as_str();
+                let ready = status["observedGeneration"] == d["metadata"]["generation"]
+                    && status["updatedReplicas"] == d["spec"]["replicas"]
+                    && status["readyReplicas"] == d["spec"]["replicas"]
+                    && status["replicas"] == d["spec"]["replicas"];
+                (there && ready).then_some(())
+            },
+        )
     }
 
     /// The image of the live Deployment, as it is this moment.
@@ -157,7 +163,8 @@ impl<'p> App<'p> {
 
     /// How often the PreSync hook has run: it is made anew each time, so its age says it.
     pub fn hook_uid(&self) -> Result<String> {
-        let job = self.project.admin.get("job", &self.project.name, &format!("{}-migrate", self.name))?;
+        let job =
+            self.project.admin.get("job", &self.project.name, &format!("{}-migrate", self.name))?;
         Ok(job["metadata"]["uid"].as_str().context("a Job must have a uid")?.into())
     }
 }
@@ -166,8 +173,11 @@ impl<'p> App<'p> {
 pub fn claims(of: &Value) -> Vec<String> {
     let several = of["sources"].as_array().cloned().unwrap_or_default();
     let sources = if several.is_empty() { vec![of["source"].clone()] } else { several };
-    let env = sources.iter().flat_map(|s| s["plugin"]["env"].as_array().cloned().unwrap_or_default());
-    env.filter(|e| e["name"] == "WHARFINGER_FREIGHT").filter_map(|e| Some(e["value"].as_str()?.to_owned())).collect()
+    let env =
+        sources.iter().flat_map(|s| s["plugin"]["env"].as_array().cloned().unwrap_or_default());
+    env.filter(|e| e["name"] == "WHARFINGER_FREIGHT")
+        .filter_map(|e| Some(e["value"].as_str()?.to_owned()))
+        .collect()
 }
 
 fn commit(project: &Project<'_>, name: &str, kind: Kind) -> Result<()> {
@@ -185,7 +195,10 @@ fn commit(project: &Project<'_>, name: &str, kind: Kind) -> Result<()> {
         Kind::Helm => vec![
             (file("Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: 0.1.0\n")),
             (file("values.yaml"), "replicas: 2\n".into()),
-            (file("templates/web.yaml"), deployment.replace("replicas: 2", "replicas: {{ .Values.replicas }}")),
+            (
+                file("templates/web.yaml"),
+                deployment.replace("replicas: 2", "replicas: {{ .Values.replicas }}"),
+            ),
             (file("templates/hook.yaml"), hook),
         ],
         Kind::Several => vec![
@@ -194,7 +207,8 @@ fn commit(project: &Project<'_>, name: &str, kind: Kind) -> Result<()> {
             (format!("{name}-more/more.yaml"), self::deployment(&format!("{name}-more"))),
         ],
     };
-    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     project.commit(&files)?;
     Ok(())
 }

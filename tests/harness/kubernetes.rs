@@ -4,7 +4,10 @@ use std::{path::Path, sync::OnceLock, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use futures::{StreamExt as _, TryStreamExt as _};
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch,
+    PatchParams, PostParams,
+};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::Value;
@@ -25,7 +28,11 @@ pub fn on_runtime<T>(future: impl Future<Output = T>) -> T {
     let runtime = RUNTIME.get_or_init(|| {
         // A second call finds it installed: that is what is wanted.
         drop(rustls::crypto::ring::default_provider().install_default());
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime must start")
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime must start")
     });
     runtime.block_on(future)
 }
@@ -36,7 +43,11 @@ impl Kubernetes {
     }
 
     /// With the token of a ServiceAccount.
-    pub fn account(cluster: &Cluster, namespace: &'static str, account: &'static str) -> Result<Self> {
+    pub fn account(
+        cluster: &Cluster,
+        namespace: &'static str,
+        account: &'static str,
+    ) -> Result<Self> {
         Self::from(&cluster.kubeconfig(Identity { namespace, account })?, None)
     }
 
@@ -48,7 +59,9 @@ impl Kubernetes {
     fn from(kubeconfig: &Path, person: Option<&str>) -> Result<Self> {
         on_runtime(async {
             let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
-            let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+            let mut config =
+                kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+                    .await?;
             config.auth_info.impersonate = person.map(Into::into);
             Ok(Self { client: kube::Client::try_from(config)? })
         })
@@ -57,7 +70,8 @@ impl Kubernetes {
     /// The objects of a kind: `stage`, `application`, `deployment`, …
     pub fn of(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
         let (group, version, kind, plural) = resource(kind);
-        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+        let resource =
+            ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
         if namespace.is_empty() {
             Api::all_with(self.client.clone(), &resource)
         } else {
@@ -82,12 +96,26 @@ impl Kubernetes {
     }
 
     pub fn merge(&self, kind: &str, namespace: &str, name: &str, patch: &Value) -> Result<Value> {
-        let patched = on_runtime(self.of(kind, namespace).patch(name, &PatchParams::default(), &Patch::Merge(patch)))?;
+        let patched = on_runtime(self.of(kind, namespace).patch(
+            name,
+            &PatchParams::default(),
+            &Patch::Merge(patch),
+        ))?;
         Ok(serde_json::to_value(patched)?)
     }
 
-    pub fn merge_status(&self, kind: &str, namespace: &str, name: &str, patch: &Value) -> Result<Value> {
-        let patched = on_runtime(self.of(kind, namespace).patch_status(name, &PatchParams::default(), &Patch::Merge(patch)))?;
+    pub fn merge_status(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value> {
+        let patched = on_runtime(self.of(kind, namespace).patch_status(
+            name,
+            &PatchParams::default(),
+            &Patch::Merge(patch),
+        ))?;
         Ok(serde_json::to_value(patched)?)
     }
 
@@ -97,7 +125,14 @@ impl Kubernetes {
     }
 
     /// Watches one object until `wanted` finds what it looks for in it.
-    pub fn wait<T>(&self, kind: &str, namespace: &str, name: &str, what: &str, wanted: impl Fn(&Value) -> Option<T>) -> Result<T> {
+    pub fn wait<T>(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        what: &str,
+        wanted: impl Fn(&Value) -> Option<T>,
+    ) -> Result<T> {
         let api = self.of(kind, namespace);
         let seen = std::sync::Mutex::new(Value::Null);
         let found = on_runtime(async {
@@ -122,13 +157,22 @@ impl Kubernetes {
             Ok(found) => found?.context("the watch ended"),
             Err(_) => {
                 let seen = seen.into_inner().expect("no one panics while holding it");
-                bail!("waited {} s for {kind} {namespace}/{name} to {what}; last seen: {seen:#}", PATIENCE.as_secs())
+                bail!(
+                    "waited {} s for {kind} {namespace}/{name} to {what}; last seen: {seen:#}",
+                    PATIENCE.as_secs()
+                )
             }
         }
     }
 
     /// Every state of one object that the API server shows during `time`, the present one first.
-    pub fn record(&self, kind: &str, namespace: &str, name: &str, time: Duration) -> Result<Vec<Value>> {
+    pub fn record(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        time: Duration,
+    ) -> Result<Vec<Value>> {
         let api = self.of(kind, namespace);
         on_runtime(async {
             let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
@@ -148,7 +192,8 @@ impl Kubernetes {
 /// The object with `apiVersion` and `kind`, which a create has to carry.
 fn with_types(kind: &str, mut object: Value) -> Value {
     let (group, version, kind, _) = resource(kind);
-    object["apiVersion"] = if group.is_empty() { version.into() } else { format!("{group}/{version}").into() };
+    object["apiVersion"] =
+        if group.is_empty() { version.into() } else { format!("{group}/{version}").into() };
     object["kind"] = kind.into();
     object
 }
@@ -169,7 +214,9 @@ pub(crate) fn resource(kind: &str) -> (&'static str, &'static str, &'static str,
         "namespace" => ("", "v1", "Namespace", "namespaces"),
         "event" => ("", "v1", "Event", "events"),
         "role" => ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
-        "subjectaccessreview" => ("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews"),
+        "subjectaccessreview" => {
+            ("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews")
+        }
         "rolebinding" => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
         other => unreachable!("the tests know no kind {other}"),
     }

@@ -33,14 +33,21 @@ impl Person<'_> {
         let admin = &self.project.admin;
         let (kind, subresource) = kind.split_once('/').unwrap_or((kind, ""));
         let (group, _, _, plural) = crate::kubernetes::resource(kind);
-        let resource = if subresource.is_empty() { plural.into() } else { format!("{plural}/{subresource}") };
+        let resource =
+            if subresource.is_empty() { plural.into() } else { format!("{plural}/{subresource}") };
         let metadata = json!({ "generateName": "person-" });
         let rules = json!([{ "apiGroups": [group], "resources": [resource], "verbs": verbs }]);
-        let role = admin.create("role", namespace, json!({ "metadata": metadata, "rules": rules }))?;
+        let role =
+            admin.create("role", namespace, json!({ "metadata": metadata, "rules": rules }))?;
         let group_of_roles = "rbac.authorization.k8s.io";
-        let role = json!({ "apiGroup": group_of_roles, "kind": "Role", "name": role["metadata"]["name"] });
+        let role =
+            json!({ "apiGroup": group_of_roles, "kind": "Role", "name": role["metadata"]["name"] });
         let subjects = json!([{ "apiGroup": group_of_roles, "kind": "User", "name": self.name }]);
-        admin.create("rolebinding", namespace, json!({ "metadata": metadata, "roleRef": role, "subjects": subjects }))?;
+        admin.create(
+            "rolebinding",
+            namespace,
+            json!({ "metadata": metadata, "roleRef": role, "subjects": subjects }),
+        )?;
         let attributes = json!({ "namespace": namespace, "verb": verbs[0], "group": group, "resource": plural, "subresource": subresource });
         self.project.cluster.until("the API server to know a Role", || {
             let review = json!({ "metadata": {}, "spec": { "user": self.name, "resourceAttributes": attributes } });
@@ -57,7 +64,10 @@ pub fn refused(done: Result<Value>, code: &str) -> Result<String> {
         Ok(object) => bail!("it must be refused with [{code}], and was done: {object:#}"),
         Err(error) => {
             let text = format!("{error:#}");
-            ensure!(text.contains(&format!("[{code}]")), "it must be refused with [{code}], not: {text}");
+            ensure!(
+                text.contains(&format!("[{code}]")),
+                "it must be refused with [{code}], not: {text}"
+            );
             Ok(text)
         }
     }

@@ -31,26 +31,30 @@ impl<'c> Project<'c> {
 
     /// A Stage that takes Freight straight from the Warehouse and assigns it.
     pub fn stage(&self, name: &str) -> Result<()> {
-        self.stage_with(name, json!([{ "uses": "assign" }]))
+        self.stage_with(name, &json!([{ "uses": "assign" }]))
     }
 
-    pub fn stage_with(&self, name: &str, steps: Value) -> Result<()> {
+    pub fn stage_with(&self, name: &str, steps: &Value) -> Result<()> {
         let origin = json!({ "kind": "Warehouse", "name": "main" });
         let spec = json!({
             "requestedFreight": [{ "origin": origin, "sources": { "direct": true } }],
             "promotionTemplate": { "spec": { "steps": steps } },
         });
-        self.admin.create("stage", &self.name, json!({ "metadata": { "name": name }, "spec": spec }))?;
+        self.admin.create(
+            "stage",
+            &self.name,
+            json!({ "metadata": { "name": name }, "spec": spec }),
+        )?;
         Ok(())
     }
 
     /// Freight with the image at that tag. Returns its name, which the webhook gives it.
     pub fn freight(&self, tag: &str) -> Result<String> {
-        self.freight_with(tag, json!([]))
+        self.freight_with(tag, &json!([]))
     }
 
     /// Freight with the image at that tag, and commits.
-    pub fn freight_with(&self, tag: &str, commits: Value) -> Result<String> {
+    pub fn freight_with(&self, tag: &str, commits: &Value) -> Result<String> {
         let image = json!({ "repoURL": IMAGE, "tag": tag });
         let origin = json!({ "kind": "Warehouse", "name": "main" });
         let freight = json!({ "metadata": { "generateName": "freight-" }, "alias": tag, "origin": origin, "images": [image], "commits": commits });
@@ -97,7 +101,10 @@ impl<'c> Project<'c> {
     /// Promotes and waits for success.
     pub fn promoted(&self, stage: &str, freight: &str) -> Result<Value> {
         let promotion = self.ended(&self.promote(stage, freight)?)?;
-        ensure!(promotion["status"]["phase"] == "Succeeded", "the Promotion must succeed: {promotion:#}");
+        ensure!(
+            promotion["status"]["phase"] == "Succeeded",
+            "the Promotion must succeed: {promotion:#}"
+        );
         Ok(promotion)
     }
 
@@ -105,7 +112,8 @@ impl<'c> Project<'c> {
     pub fn claim(&self, stage: &str) -> Result<String> {
         let stage = self.admin.get("stage", &self.name, stage)?;
         let assignment = &stage["status"]["assignment"];
-        let collection = assignment["collection"].as_str().context("the Stage must hold something")?;
+        let collection =
+            assignment["collection"].as_str().context("the Stage must hold something")?;
         Ok(format!("{}-{collection}", assignment["generation"]))
     }
 

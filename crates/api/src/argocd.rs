@@ -71,7 +71,10 @@ impl Source {
     pub fn env(&self) -> impl Iterator<Item = (&str, &str)> {
         let entries = self.0.get("plugin").and_then(|p| p.get("env")).and_then(Value::as_array);
         entries.into_iter().flatten().filter_map(|entry| {
-            Some((entry.get("name")?.as_str()?, entry.get("value").and_then(Value::as_str).unwrap_or_default()))
+            Some((
+                entry.get("name")?.as_str()?,
+                entry.get("value").and_then(Value::as_str).unwrap_or_default(),
+            ))
         })
     }
 }

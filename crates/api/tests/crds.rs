@@ -14,7 +14,8 @@ fn crds_are_current() {
         names.push(name);
     }
     let stored = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-    let mut extra: Vec<_> = stored.filter(|n| n != "kustomization.yaml" && !names.contains(n)).collect();
+    let mut extra: Vec<_> =
+        stored.filter(|n| n != "kustomization.yaml" && !names.contains(n)).collect();
     extra.sort();
     assert!(extra.is_empty(), "manifests/crds holds files of kinds that are gone: {extra:?}");
 }
@@ -23,7 +24,7 @@ fn crds_are_current() {
 #[track_caller]
 fn expect_file(path: &std::path::Path, fresh: &str) {
     if std::env::var_os("BLESS").is_some() {
-        fs::write(path, fresh).unwrap();
+        fs::write(path, fresh).expect("must write");
     }
     let stored = fs::read_to_string(path).unwrap_or_default();
     assert!(stored == fresh, "{} is stale: BLESS=1 cargo test -p wharfinger-api", path.display());

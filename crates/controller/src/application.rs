@@ -6,13 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 use tracing::{info, warn};
+use wharfinger_api::argocd::Application;
+use wharfinger_api::v1alpha1::{Promotion, Stage, StageStatus};
 use wharfinger_core::check::Check;
 use wharfinger_core::claim::StageName;
 use wharfinger_core::converge::{self, Next, Situation};
 use wharfinger_core::promotion::over;
 use wharfinger_core::recover::Attempts;
-use wharfinger_api::argocd::Application;
-use wharfinger_api::v1alpha1::{Promotion, Stage, StageStatus};
 
 use crate::apply::{self, Error};
 use crate::clock;
@@ -49,16 +49,18 @@ pub(crate) async fn reconcile(world: Arc<World>, app_key: Key) -> Again {
                 forget(&world, &app_key, now);
                 return Again::Done;
             }
-            Next::Wait { until, .. } => return until.map_or(Again::Done, |at| Again::At(clock::instant(at, now))),
+            Next::Wait { until, .. } => {
+                return until.map_or(Again::Done, |at| Again::At(clock::instant(at, now)));
+            }
             Next::Patch(patch) => (patch, "Patching"),
             Next::Terminate(patch) => (patch, "Ending an operation"),
         };
         let id = id(&patch);
-        let mut attempt = world.attempts.get(&app_key).filter(|a| a.patch == id).unwrap_or_else(|| Attempt {
-            patch: id,
-            attempts: Attempts::default(),
-            refused: None,
-        });
+        let mut attempt = world
+            .attempts
+            .get(&app_key)
+            .filter(|a| a.patch == id)
+            .unwrap_or_else(|| Attempt { patch: id, attempts: Attempts::default(), refused: None });
         let due = attempt.attempts.due(now);
         if now < due {
             return Again::At(clock::instant(due, now));
@@ -111,7 +113,8 @@ pub(crate) fn situation<'a>(
     promotion: Option<&'a Promotion>,
     now: Timestamp,
 ) -> Situation<'a> {
-    static NOTHING: std::sync::LazyLock<StageStatus> = std::sync::LazyLock::new(StageStatus::default);
+    static NOTHING: std::sync::LazyLock<StageStatus> =
+        std::sync::LazyLock::new(StageStatus::default);
     let status = object.status.as_ref().unwrap_or(&NOTHING);
     let promotion = promotion.map(|p| converge::Promotion {
         name: p.metadata.name.as_deref().unwrap_or_default(),
@@ -142,7 +145,9 @@ fn failed(app: &Key, error: &Error) -> Again {
 /// What a patch does, as a number.
 fn id(patch: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for (field, value) in patch.as_object().into_iter().flatten().filter(|(field, _)| *field != "metadata") {
+    for (field, value) in
+        patch.as_object().into_iter().flatten().filter(|(field, _)| *field != "metadata")
+    {
         (field, value.to_string()).hash(&mut hasher);
     }
     hasher.finish()

@@ -46,7 +46,11 @@ pub(crate) enum Error {
 /// Replaces the status of an object. It has to carry the resourceVersion that the status was worked out from.
 pub(crate) async fn status<K>(client: &Client, object: &K) -> Result<K, Error>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Serialize + DeserializeOwned + Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Serialize
+        + DeserializeOwned
+        + Debug,
 {
     let key = Key::of(object);
     let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
@@ -54,14 +58,23 @@ where
 }
 
 /// Changes some fields of a Freight's status: others write theirs.
-pub(crate) async fn freight_status(client: &Client, freight: &Freight, status: &Value) -> Result<Freight, Error> {
+pub(crate) async fn freight_status(
+    client: &Client,
+    freight: &Freight,
+    status: &Value,
+) -> Result<Freight, Error> {
     let key = Key::of(freight);
     let patch = json!({ "metadata": { "resourceVersion": freight.metadata.resource_version }, "status": status });
-    answer(api::<Freight>(client, &key).patch_status(&key.name, &params(), &Patch::Merge(patch))).await
+    answer(api::<Freight>(client, &key).patch_status(&key.name, &params(), &Patch::Merge(patch)))
+        .await
 }
 
 /// Sends a patch of `core::converge`. It carries its resourceVersion.
-pub(crate) async fn application(client: &Client, key: &Key, patch: &Value) -> Result<Application, Error> {
+pub(crate) async fn application(
+    client: &Client,
+    key: &Key,
+    patch: &Value,
+) -> Result<Application, Error> {
     answer(api::<Application>(client, key).patch(&key.name, &params(), &Patch::Merge(patch))).await
 }
 
@@ -85,7 +98,10 @@ pub(crate) async fn event(client: &Client, event: &Event) -> Result<(), Error> {
 /// Reads an object from the API server itself.
 pub(crate) async fn live<K>(client: &Client, key: &Key) -> Result<K, Error>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug,
 {
     answer(api::<K>(client, key).get(&key.name)).await
 }
@@ -111,12 +127,17 @@ async fn answer<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, 
         kube::Error::Api(status) => match status.code {
             404 | 410 => Error::Gone,
             409 => Error::Stale,
-            400 | 403 | 405 | 413 | 422 => Error::Refused { code: Code::Permission, why: status.message.clone() },
+            400 | 403 | 405 | 413 | 422 => {
+                Error::Refused { code: Code::Permission, why: status.message.clone() }
+            }
             // What a webhook that can't be reached comes to.
             500 => Error::Refused { code: Code::Unavailable, why: status.message.clone() },
             _ => Error::Unavailable(Some(error)),
         },
-        kube::Error::SerdeError(e) => Error::Refused { code: Code::Unavailable, why: format!("the answer can't be read: {e}") },
+        kube::Error::SerdeError(e) => Error::Refused {
+            code: Code::Unavailable,
+            why: format!("the answer can't be read: {e}"),
+        },
         _ => Error::Unavailable(Some(error)),
     })
 }

@@ -24,21 +24,27 @@ impl Args {
     pub async fn run(self) -> anyhow::Result<()> {
         let Self { workers, admin } = self;
         admin.init_log()?;
-        let client = daemon::kube_client(concat!("wharfinger-controller/", env!("CARGO_PKG_VERSION"))).await?;
+        let client =
+            daemon::kube_client(concat!("wharfinger-controller/", env!("CARGO_PKG_VERSION")))
+                .await?;
         let readiness = Readiness::default();
         let mut tasks = Tasks::until_signalled();
         #[cfg(not(feature = "fault-points"))]
-        let faults = Faults;
+        let faults = Faults::default();
         #[cfg(feature = "fault-points")]
         let faults = Faults::from_env()?;
         let world = start(client, workers.into(), faults, &readiness, &mut tasks);
         #[cfg(not(feature = "fault-points"))]
         {
             drop(world);
-            tasks.spawn("admin", admin.serve(Registry::default(), readiness, tasks.shutdown()).await?);
+            tasks.spawn(
+                "admin",
+                admin.serve(Registry::default(), readiness, tasks.shutdown()).await?,
+            );
         }
         #[cfg(feature = "fault-points")]
-        tasks.spawn("admin", crate::fault::serve(&admin, readiness, world, tasks.shutdown()).await?);
+        tasks
+            .spawn("admin", crate::fault::serve(&admin, readiness, world, tasks.shutdown()).await?);
         tasks.run().await
     }
 }

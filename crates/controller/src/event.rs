@@ -12,7 +12,11 @@ use crate::apply::{self, Error};
 const COMPONENT: &str = "wharfinger-controller";
 
 /// Records how a Promotion ended. Once: the name of the event says what it is about.
-pub(crate) async fn record(client: &Client, promotion: &Promotion, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn record(
+    client: &Client,
+    promotion: &Promotion,
+    now: Timestamp,
+) -> Result<(), Error> {
     apply::event(client, &of(promotion, now)).await
 }
 
@@ -30,7 +34,9 @@ fn of(promotion: &Promotion, now: Timestamp) -> Event {
         ("promotion-name", Some(name.clone())),
         ("freight-name", promotion.spec.freight.clone()),
     ];
-    let annotations = annotations.into_iter().filter_map(|(key, value)| Some((format!("event.kargo.akuity.io/{key}"), value?)));
+    let annotations = annotations
+        .into_iter()
+        .filter_map(|(key, value)| Some((format!("event.kargo.akuity.io/{key}"), value?)));
     Event {
         metadata: ObjectMeta {
             name: Some(format!("promotion-{uid}.{}", status.phase.to_lowercase())),

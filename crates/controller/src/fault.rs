@@ -4,7 +4,7 @@
 #[cfg(not(feature = "fault-points"))]
 mod none {
     #[derive(Default)]
-    pub struct Faults;
+    pub struct Faults {}
 
     impl Faults {
         pub fn before_assign(&self) {}

@@ -54,7 +54,12 @@ pub(crate) fn queue<K>() -> (Waker<K>, Queue<K>) {
 
 impl<K: Clone + Ord + Hash + Send + std::fmt::Debug + 'static> Queue<K> {
     /// Looks at keys, at most `limit` at a time, until the shutdown; looks that have begun are waited for.
-    pub(crate) async fn run<F, L>(mut self, limit: usize, shutdown: Shutdown, mut look: F) -> anyhow::Result<()>
+    pub(crate) async fn run<F, L>(
+        mut self,
+        limit: usize,
+        shutdown: Shutdown,
+        mut look: F,
+    ) -> anyhow::Result<()>
     where
         F: FnMut(K) -> L,
         L: Future<Output = Again> + Send + 'static,

@@ -36,18 +36,19 @@ pub(crate) async fn settle(
             Err(e) => return Err(e),
         };
         let known = freight.status.clone().unwrap_or_default();
-        let mut current = match resident(&known, &stage.name, held.contains(name), since.as_ref(), now) {
-            None => freight,
-            Some(patch) => match apply::freight_status(&world.client, &freight, &patch).await {
-                Ok(freight) => freight,
-                // Somebody approves it, say. The Stage is looked at again, and the Freight with it.
-                Err(Error::Stale | Error::Gone) => {
-                    world.stage_waker.wake(stage.clone());
-                    continue;
-                }
-                Err(e) => return Err(e),
-            },
-        };
+        let mut current =
+            match resident(&known, &stage.name, held.contains(name), since.as_ref(), now) {
+                None => freight,
+                Some(patch) => match apply::freight_status(&world.client, &freight, &patch).await {
+                    Ok(freight) => freight,
+                    // Somebody approves it, say. The Stage is looked at again, and the Freight with it.
+                    Err(Error::Stale | Error::Gone) => {
+                        world.stage_waker.wake(stage.clone());
+                        continue;
+                    }
+                    Err(e) => return Err(e),
+                },
+            };
         prune_freight(&mut current);
         // This may be the first time that it is in a Stage, so it is taken in though it was not kept before.
         if let Some(change) = world.freights.seen(current) {

@@ -13,12 +13,24 @@ use crate::world::{World, prune_application, prune_freight};
 use crate::{application, recover, stage};
 
 /// Spawns everything the controller does on `tasks`.
-pub fn run(client: Client, workers: usize, faults: Faults, readiness: &Readiness, tasks: &mut Tasks) {
+pub fn run(
+    client: Client,
+    workers: usize,
+    faults: Faults,
+    readiness: &Readiness,
+    tasks: &mut Tasks,
+) {
     start(client, workers, faults, readiness, tasks);
 }
 
 /// The same, for those who have to do with what the workers share.
-pub(crate) fn start(client: Client, workers: usize, faults: Faults, readiness: &Readiness, tasks: &mut Tasks) -> Arc<World> {
+pub(crate) fn start(
+    client: Client,
+    workers: usize,
+    faults: Faults,
+    readiness: &Readiness,
+    tasks: &mut Tasks,
+) -> Arc<World> {
     let (stage_waker, stages) = queue();
     let (application_waker, applications) = queue();
     let world = Arc::new(World::new(client, stage_waker, application_waker, faults));
@@ -37,7 +49,10 @@ pub(crate) fn start(client: Client, workers: usize, faults: Faults, readiness: &
         }};
     }
     listed.push(watching!("stages", stages, stage_changed, |s| s.metadata.managed_fields = None));
-    listed.push(watching!("promotions", promotions, promotion_changed, |p| p.metadata.managed_fields = None));
+    listed.push(watching!("promotions", promotions, promotion_changed, |p| p
+        .metadata
+        .managed_fields =
+        None));
     listed.push(watching!("applications", applications, application_changed, prune_application));
     // Nobody has to wait for it: it only shows where Freight has to leave, and tells when it knows more.
     drop(watching!("freights", freights, freight_changed, prune_freight));
@@ -63,8 +78,10 @@ pub(crate) fn start(client: Client, workers: usize, faults: Faults, readiness: &
             _ = workers_ready => {}
         }
         let (a, b) = (shared.clone(), shared.clone());
-        let stages = stages.run(workers, shutdown.clone(), move |key| stage::reconcile(a.clone(), key));
-        let applications = applications.run(workers, shutdown.clone(), move |key| application::reconcile(b.clone(), key));
+        let stages =
+            stages.run(workers, shutdown.clone(), move |key| stage::reconcile(a.clone(), key));
+        let applications = applications
+            .run(workers, shutdown.clone(), move |key| application::reconcile(b.clone(), key));
         let recover = recover::run(shared, shutdown.clone());
         futures::future::try_join3(stages, applications, recover).await.map(|_| ())
     });

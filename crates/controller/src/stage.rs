@@ -76,7 +76,11 @@ struct Look<'w> {
 
 impl<'w> Look<'w> {
     fn new(world: &'w World, key: &'w Key) -> Self {
-        Self { world, key, name: StageName { project: key.namespace.clone(), stage: key.name.clone() } }
+        Self {
+            world,
+            key,
+            name: StageName { project: key.namespace.clone(), stage: key.name.clone() },
+        }
     }
 
     async fn work(&self, memory: &mut Memory) -> Result<Again, Error> {
@@ -88,8 +92,12 @@ impl<'w> Look<'w> {
             match promotion::next(&status, &promotions, now) {
                 Next::End(promotion, ended) => self.end(promotion, &ended, now).await?,
                 // What goes away starts nothing.
-                Next::Start(..) if object.metadata.deletion_timestamp.is_some() => return Ok(Again::Done),
-                Next::Start(promotion, _) => self.start(&object, &promotions, promotion, now).await?,
+                Next::Start(..) if object.metadata.deletion_timestamp.is_some() => {
+                    return Ok(Again::Done);
+                }
+                Next::Start(promotion, _) => {
+                    self.start(&object, &promotions, promotion, now).await?
+                }
                 Next::Work { promotion, plan, until } => {
                     let progress = self.progress(&object, memory, now);
                     self.ask(&progress, now).await;
@@ -99,10 +107,15 @@ impl<'w> Look<'w> {
                     let wait = match began {
                         _ if over => None,
                         true => memory.progress_written.map(|at| at + PROGRESS),
-                        false => self.unpatched(&status, &progress).filter(|until| now < *until).map(|until| clock::instant(until, now)),
+                        false => self
+                            .unpatched(&status, &progress)
+                            .filter(|until| now < *until)
+                            .map(|until| clock::instant(until, now)),
                     };
                     let mut times = vec![Instant::now() + TICK];
-                    times.extend(until.into_iter().chain(deadline).map(|at| clock::instant(at, now)));
+                    times.extend(
+                        until.into_iter().chain(deadline).map(|at| clock::instant(at, now)),
+                    );
                     if promotion.status.as_ref() != Some(&next) {
                         match wait.filter(|at| Instant::now() < *at) {
                             Some(at) => times.push(at),
@@ -118,7 +131,8 @@ impl<'w> Look<'w> {
                     }
                     let mut rest = self.queued(&promotions, promotion).await;
                     if rest.is_ok() {
-                        rest = residence::settle(self.world, self.key, &status, &promotions, now).await;
+                        rest = residence::settle(self.world, self.key, &status, &promotions, now)
+                            .await;
                     }
                     times.extend(self.later(rest));
                     return Ok(times.into_iter().min().map_or(Again::Done, Again::At));
@@ -130,8 +144,10 @@ impl<'w> Look<'w> {
                     if self.observe(&object, &promotions, health, now).await? {
                         continue;
                     }
-                    let rest = residence::settle(self.world, self.key, &status, &promotions, now).await;
-                    let times = waits.map(|at| clock::instant(at, now)).into_iter().chain(self.later(rest));
+                    let rest =
+                        residence::settle(self.world, self.key, &status, &promotions, now).await;
+                    let times =
+                        waits.map(|at| clock::instant(at, now)).into_iter().chain(self.later(rest));
                     return Ok(times.min().map_or(Again::Done, Again::At));
                 }
             }
@@ -149,14 +165,23 @@ impl<'w> Look<'w> {
     }
 
     /// Commits a Promotion's assignment: the one write that decides.
-    async fn start(&self, stage: &Stage, promotions: &[Arc<Promotion>], promotion: &Promotion, now: Timestamp) -> Result<(), Error> {
+    async fn start(
+        &self,
+        stage: &Stage,
+        promotions: &[Arc<Promotion>],
+        promotion: &Promotion,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let freight = self.freight(promotion).await?;
         let status = match promotion::commit(stage, promotion, freight.as_ref(), now) {
             Ok(status) => status,
-            Err(check) => return self.end(promotion, &Ended::by(Phase::Errored, check, None), now).await,
+            Err(check) => {
+                return self.end(promotion, &Ended::by(Phase::Errored, check, None), now).await;
+            }
         };
         // The same write says how the one before it ended, and what it means for the conditions.
-        let status = stage::observe(&Stage { status: Some(status), ..stage.clone() }, promotions, None, now);
+        let status =
+            stage::observe(&Stage { status: Some(status), ..stage.clone() }, promotions, None, now);
         let assignment = status.assignment.clone();
         self.world.faults.before_assign();
         if self.put(stage, status).await? {
@@ -172,14 +197,19 @@ impl<'w> Look<'w> {
     /// The Freight that a Promotion names, from the Stage's own namespace and no other.
     async fn freight(&self, promotion: &Promotion) -> Result<Option<Freight>, Error> {
         let annotations = promotion.metadata.annotations.as_ref();
-        let Some(name) = promotion.spec.freight.as_deref().filter(|n| !n.is_empty()) else { return Ok(None) };
+        // What no object can be called becomes no part of a path.
+        let sound = |n: &&str| {
+            n.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+        };
+        let Some(name) = promotion.spec.freight.as_deref().filter(sound) else { return Ok(None) };
         if annotations.is_some_and(|a| a.contains_key(COLLECTION)) {
             return Ok(None);
         }
         match apply::live(&self.world.client, &Key::new(&self.key.namespace, name)).await {
             Ok(freight) => Ok(Some(freight)),
-            // A name that no object can have is refused, and is nobody's either.
-            Err(Error::Gone | Error::Refused { .. }) => Ok(None),
+            Err(Error::Gone) => Ok(None),
+            // A refusal too: that we may not read it now is no reason to end the Promotion.
             Err(e) => Err(e),
         }
     }
@@ -192,13 +222,16 @@ impl<'w> Look<'w> {
         let mut before = std::mem::take(&mut memory.glimpses);
         let seen = apps.into_iter().map(|app| {
             let key = Key::of(&*app);
-            let mut progress = converge::progress(&situation(&app, &self.name, object, promotion.as_deref(), now));
+            let mut progress =
+                converge::progress(&situation(&app, &self.name, object, promotion.as_deref(), now));
             let refused = self.world.attempts.get(&key).and_then(|a| a.refused);
             if let Some(refused) = refused.filter(|_| !progress.done() && !progress.failed()) {
                 progress.check = refused;
             }
             let fresh = match &held {
-                Some(claim) if progress.done() => self.fresh(&key, &app, claim, &mut before, memory, now),
+                Some(claim) if progress.done() => {
+                    self.fresh(&key, &app, claim, &mut before, memory, now)
+                }
                 _ => Freshness::Ask,
             };
             Seen { key, app, progress, fresh }
@@ -229,7 +262,9 @@ impl<'w> Look<'w> {
 
     /// Asks Argo CD to look at Applications it lags behind with. Says when to see whether it has.
     async fn ask(&self, progress: &[Seen], now: Timestamp) -> Option<Timestamp> {
-        let late = progress.iter().filter(|s| s.progress.refresh || (s.progress.done() && s.fresh == Freshness::Ask));
+        let late = progress
+            .iter()
+            .filter(|s| s.progress.refresh || (s.progress.done() && s.fresh == Freshness::Ask));
         let asked = join_all(late.map(|seen| async {
             if let Err(error) = self.world.refresh(&seen.key, false, now).await {
                 warn!(application = %seen.key, error = &error as &dyn std::error::Error, "Asking Argo CD to look again failed");
@@ -238,7 +273,9 @@ impl<'w> Look<'w> {
         asked.await;
         let waits = progress.iter().filter_map(|s| match s.fresh {
             Freshness::Wait(until) => Some(until),
-            Freshness::Ask if s.progress.done() || s.progress.check.code == Code::Comparing => Some(now + LAG),
+            Freshness::Ask if s.progress.done() || s.progress.check.code == Code::Comparing => {
+                Some(now + LAG)
+            }
             Freshness::Fresh | Freshness::Ask => None,
         });
         waits.min()
@@ -249,22 +286,41 @@ impl<'w> Look<'w> {
     }
 
     /// Says of those that wait for their turn that they do.
-    async fn queued(&self, promotions: &[Arc<Promotion>], working: &Promotion) -> Result<(), Error> {
+    async fn queued(
+        &self,
+        promotions: &[Arc<Promotion>],
+        working: &Promotion,
+    ) -> Result<(), Error> {
         let phase = |p: &Promotion| p.status.as_ref().map_or(String::new(), |s| s.phase.clone());
-        for waiting in promotions.iter().filter(|p| phase(p).is_empty() && Key::of(&***p) != Key::of(working)) {
-            let status = PromotionStatus { phase: "Pending".into(), ..waiting.status.clone().unwrap_or_default() };
+        for waiting in
+            promotions.iter().filter(|p| phase(p).is_empty() && Key::of(&***p) != Key::of(working))
+        {
+            let status = PromotionStatus {
+                phase: "Pending".into(),
+                ..waiting.status.clone().unwrap_or_default()
+            };
             self.write(waiting, status, Timestamp::now()).await?;
         }
         Ok(())
     }
 
     /// Writes a Promotion's status. If it has changed meanwhile, it is read, and the next round decides anew.
-    async fn write(&self, promotion: &Promotion, status: PromotionStatus, now: Timestamp) -> Result<(), Error> {
+    async fn write(
+        &self,
+        promotion: &Promotion,
+        status: PromotionStatus,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let key = Key::of(promotion);
         let over = wharfinger_core::assignment::is_terminal(&status.phase);
         let (phase, message) = (status.phase.clone(), status.message.clone());
         let mut object = Promotion { status: Some(status), ..promotion.clone() };
-        let asked = object.metadata.annotations.as_ref().and_then(|a| a.get(wharfinger_api::v1alpha1::REFRESH)).cloned();
+        let asked = object
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|a| a.get(wharfinger_api::v1alpha1::REFRESH))
+            .cloned();
         if let (Some(status), Some(asked)) = (&mut object.status, asked) {
             status.last_handled_refresh = asked;
         }
@@ -297,7 +353,11 @@ impl<'w> Look<'w> {
     }
 
     fn forget_promotion(&self, key: &Key) -> Result<(), Error> {
-        self.world.promotions.gone(key).iter().for_each(|change| self.world.promotion_changed(change));
+        self.world
+            .promotions
+            .gone(key)
+            .iter()
+            .for_each(|change| self.world.promotion_changed(change));
         Ok(())
     }
 
@@ -371,6 +431,7 @@ fn advance(
 }
 
 fn health(progress: &[Seen]) -> wharfinger_api::v1alpha1::Health {
-    let members = progress.iter().map(|s| (&*s.app, s.progress.clone(), s.fresh == Freshness::Fresh));
+    let members =
+        progress.iter().map(|s| (&*s.app, s.progress.clone(), s.fresh == Freshness::Fresh));
     stage::health(&members.collect::<Vec<_>>())
 }

@@ -62,7 +62,10 @@ struct Inner<K> {
 
 impl<K: Resource> Store<K> {
     pub(crate) fn new(stages: fn(&K) -> Vec<Key>) -> Self {
-        Self { inner: RwLock::new(Inner { objects: BTreeMap::new(), by_stage: BTreeMap::new() }), stages }
+        Self {
+            inner: RwLock::new(Inner { objects: BTreeMap::new(), by_stage: BTreeMap::new() }),
+            stages,
+        }
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<K>> {

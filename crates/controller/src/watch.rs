@@ -57,7 +57,8 @@ where
             }
             Some(Ok(Event::InitDone)) => {
                 let gone = into.store.keys().into_iter().filter(|key| !listed.contains(key));
-                gone.filter_map(|key| into.store.gone(&key)).for_each(|change| (into.changed)(&change));
+                gone.filter_map(|key| into.store.gone(&key))
+                    .for_each(|change| (into.changed)(&change));
                 info!(%kind, count = listed.len(), "Listed");
                 listed = HashSet::new();
                 gate.open();
@@ -100,7 +101,9 @@ impl Iterator for Pause {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let pause = Duration::from_millis(100).saturating_mul(1 << self.0.min(6)).min(Duration::from_secs(1));
+        let pause = Duration::from_millis(100)
+            .saturating_mul(1 << self.0.min(6))
+            .min(Duration::from_secs(1));
         self.0 = self.0.saturating_add(1);
         Some(pause)
     }

@@ -47,7 +47,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(client: Client, stage_waker: Waker<Key>, application_waker: Waker<Key>, faults: Faults) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        stage_waker: Waker<Key>,
+        application_waker: Waker<Key>,
+        faults: Faults,
+    ) -> Self {
         Self {
             client,
             stages: Store::new(|stage| vec![Key::of(stage)]),
@@ -70,7 +75,9 @@ impl World {
         let assignment = |stage: &Option<Arc<Stage>>| {
             stage.as_ref().and_then(|s| s.status.as_ref()).and_then(|s| s.assignment.clone())
         };
-        if assignment(&change.old) != assignment(&change.new) || change.old.is_none() != change.new.is_none() {
+        if assignment(&change.old) != assignment(&change.new)
+            || change.old.is_none() != change.new.is_none()
+        {
             for app in self.applications.of_stage(&change.key) {
                 self.note_failure(&app);
                 self.application_waker.wake(Key::of(&*app));
@@ -166,7 +173,8 @@ impl World {
             asked: app.annotation(REFRESH).is_some(),
             about: self.about(app),
         });
-        let back = after.is_none() && before.as_ref().is_some_and(|b| b.failure != RenderFailure::Refused);
+        let back =
+            after.is_none() && before.as_ref().is_some_and(|b| b.failure != RenderFailure::Refused);
         let changed = before != after;
         if let Some(after) = after {
             failing.insert(key, after);
@@ -184,7 +192,8 @@ impl World {
     fn about(&self, app: &Application) -> String {
         let claims: Vec<_> = ours(app.spec.sources()).map(Claimed::of).collect();
         let stage = stage_of(app).and_then(|s| self.stages.get(&key(&s)));
-        let assignment = stage.as_ref().and_then(|s| s.status.as_ref()?.assignment.as_ref()).map(Claim::of);
+        let assignment =
+            stage.as_ref().and_then(|s| s.status.as_ref()?.assignment.as_ref()).map(Claim::of);
         format!("{claims:?} {assignment:?}")
     }
 }

@@ -79,22 +79,38 @@ pub fn judge<'a>(question: &Question<'a>) -> Answer<'a> {
     let Question { stage, claimed, seen, asker } = question;
     let claimed = match claimed {
         Ok(claimed) => claimed,
-        Err(e) => return Answer::No(Check::failed(Code::ClaimMalformed, format!("the claim in the environment of the plugin can't be read: {e}")).fix(REPAIR)),
+        Err(e) => {
+            return Answer::No(
+                Check::failed(
+                    Code::ClaimMalformed,
+                    format!("the claim in the environment of the plugin can't be read: {e}"),
+                )
+                .fix(REPAIR),
+            );
+        }
     };
     let (Some(named), Some(claim)) = (&claimed.stage, &claimed.claim) else {
         return match seen.status {
             _ if !seen.live => Answer::Look(Look::Stage),
             None => Answer::No(stage_missing(stage)),
             Some(StageStatus { assignment: None, .. }) => Answer::No(unassigned(stage)),
-            Some(_) => Answer::No(Check::failed(Code::ClaimMissing, "the source carries no claim").fix(REPAIR)),
+            Some(_) => Answer::No(
+                Check::failed(Code::ClaimMissing, "the source carries no claim").fix(REPAIR),
+            ),
         };
     };
     if named != *stage {
-        let text = format!("the source claims Freight of Stage {named}, but the Application belongs to Stage {stage}");
+        let text = format!(
+            "the source claims Freight of Stage {named}, but the Application belongs to Stage {stage}"
+        );
         return Answer::No(Check::failed(Code::ClaimStage, text).fix(REPAIR));
     }
     let Some(status) = seen.status else {
-        return if seen.live { Answer::No(stage_missing(stage)) } else { Answer::Look(Look::Stage) };
+        return if seen.live {
+            Answer::No(stage_missing(stage))
+        } else {
+            Answer::Look(Look::Stage)
+        };
     };
     let Some(assignment) = &status.assignment else {
         return if seen.live { Answer::No(unassigned(stage)) } else { Answer::Look(Look::Stage) };
@@ -114,7 +130,13 @@ pub fn judge<'a>(question: &Question<'a>) -> Answer<'a> {
 }
 
 /// A claim of an earlier assignment: nothing new may carry it, but what began with it may end.
-fn former<'a>(stage: &StageName, claim: &Claim, held: Option<&'a FreightCollection>, live: bool, asker: Asker) -> Answer<'a> {
+fn former<'a>(
+    stage: &StageName,
+    claim: &Claim,
+    held: Option<&'a FreightCollection>,
+    live: bool,
+    asker: Asker,
+) -> Answer<'a> {
     let outdated = |why: &str| {
         let text = format!("Stage {stage} no longer holds the assignment {claim}{why}");
         Answer::No(Check::failed(Code::ClaimOutdated, text).fix(PROMOTE))
@@ -125,7 +147,11 @@ fn former<'a>(stage: &StageName, claim: &Claim, held: Option<&'a FreightCollecti
         (Asker::Render(None), Some(_)) => Answer::Look(Look::Evidence),
         (Asker::Render(Some(_)), Some(_)) if !live => Answer::Look(Look::Evidence),
         (Asker::Render(Some(Evidence { operation, moving, break_glass })), Some(collection)) => {
-            if operation || moving || break_glass { Answer::Yes(collection) } else { outdated("") }
+            if operation || moving || break_glass {
+                Answer::Yes(collection)
+            } else {
+                outdated("")
+            }
         }
     }
 }
@@ -133,7 +159,13 @@ fn former<'a>(stage: &StageName, claim: &Claim, held: Option<&'a FreightCollecti
 impl Evidence {
     /// What a live Application says for a claim that its Stage no longer holds. `promotion` is the phase of the Promotion of
     /// the assignment; nothing where that Promotion is gone.
-    pub fn of(app: &Application, stage: &StageName, claim: &Claim, assignment: &Assignment, promotion: Option<&str>) -> Self {
+    pub fn of(
+        app: &Application,
+        stage: &StageName,
+        claim: &Claim,
+        assignment: &Assignment,
+        promotion: Option<&str>,
+    ) -> Self {
         let carries = |sources| carry(sources, stage, claim);
         let spec = carries(app.spec.sources());
         let operation = match (&app.status.operation_state, &app.operation) {
@@ -141,12 +173,17 @@ impl Evidence {
                 let explicit = state.operation.sync.as_ref().is_some_and(|s| carries(s.sources()));
                 let result = state.sync_result.as_ref().is_some_and(|r| carries(r.sources()));
                 // `startedAt` is cut to the second, so an operation of the same second counts as begun before.
-                (explicit || result) && state.started_at.is_some_and(|t| t <= assignment.assigned_at)
+                (explicit || result)
+                    && state.started_at.is_some_and(|t| t <= assignment.assigned_at)
             }
             _ => false,
         };
         let over = promotion.is_none_or(is_terminal);
-        Self { operation, moving: spec && !over, break_glass: app.annotation(BREAK_GLASS).is_some() }
+        Self {
+            operation,
+            moving: spec && !over,
+            break_glass: app.annotation(BREAK_GLASS).is_some(),
+        }
     }
 }
 
@@ -156,7 +193,11 @@ pub fn is_terminal(phase: &str) -> bool {
 }
 
 /// What a Stage is to hold once `freight` is promoted to it: the other origins stay as they are assigned now.
-pub fn target(status: &StageStatus, requested: &[FreightRequest], freight: FreightReference) -> FreightCollection {
+pub fn target(
+    status: &StageStatus,
+    requested: &[FreightRequest],
+    freight: FreightReference,
+) -> FreightCollection {
     let mut target = FreightCollection::default();
     let held = status.freight_history.first().into_iter().flat_map(|c| c.items.values());
     let kept = held.filter(|f| requested.iter().any(|r| r.origin == f.origin)).cloned();
@@ -174,7 +215,12 @@ pub struct Reason {
 
 /// Makes `collection` what the Stage holds. Written with the resourceVersion of the status it was made from, this is the
 /// commit point of a promotion.
-pub fn assign(status: &mut StageStatus, mut collection: FreightCollection, by: Reason, now: Timestamp) {
+pub fn assign(
+    status: &mut StageStatus,
+    mut collection: FreightCollection,
+    by: Reason,
+    now: Timestamp,
+) {
     if status.freight_history.first().is_some_and(|held| held.id == collection.id) {
         let held = status.freight_history.remove(0);
         collection.verification_history = held.verification_history;
@@ -197,7 +243,8 @@ pub fn assign(status: &mut StageStatus, mut collection: FreightCollection, by: R
 /// It holds for our own controllers too, so that a status put together from an old copy can't undo an assignment.
 pub fn lawful(old: &StageStatus, new: &StageStatus) -> Result<(), Check> {
     let unlawful = |text: &str| {
-        Err(Check::failed(Code::StatusGuard, text).fix("Read the Stage again and write only what follows from that"))
+        Err(Check::failed(Code::StatusGuard, text)
+            .fix("Read the Stage again and write only what follows from that"))
     };
     let held = |s: &StageStatus| s.freight_history.first().map(|c| (c.id.clone(), c.items.clone()));
     if new.assignment == old.assignment {
@@ -216,10 +263,13 @@ pub fn lawful(old: &StageStatus, new: &StageStatus) -> Result<(), Check> {
     let Some(head) = new.freight_history.first() else {
         return unlawful("assignment without freightHistory");
     };
-    if head.id != assignment.collection || head.id != freight::collection_id(head.items.values().map(|f| f.name.as_str())) {
+    if head.id != assignment.collection
+        || head.id != freight::collection_id(head.items.values().map(|f| f.name.as_str()))
+    {
         return unlawful("assignment.collection is not the id of freightHistory[0]");
     }
-    let ids = |history: &[FreightCollection]| history.iter().map(|c| c.id.clone()).collect::<Vec<_>>();
+    let ids =
+        |history: &[FreightCollection]| history.iter().map(|c| c.id.clone()).collect::<Vec<_>>();
     let mut expected = ids(&old.freight_history);
     if expected.first() == Some(&head.id) {
         expected.remove(0);
@@ -240,8 +290,10 @@ fn stage_missing(stage: &StageName) -> Check {
 }
 
 fn unassigned(stage: &StageName) -> Check {
-    Check::failed(Code::Unassigned, format!("Stage {stage} holds no Freight yet"))
-        .fix(format!("Promote Freight to it: wharf promote --project {} --stage {}", stage.project, stage.stage))
+    Check::failed(Code::Unassigned, format!("Stage {stage} holds no Freight yet")).fix(format!(
+        "Promote Freight to it: wharf promote --project {} --stage {}",
+        stage.project, stage.stage
+    ))
 }
 
 #[cfg(test)]

@@ -68,7 +68,10 @@ impl Claimed {
                 return Err(Malformed::Twice(name));
             }
         }
-        Ok(Self { stage: stage.map(str::parse).transpose()?, claim: claim.map(str::parse).transpose()? })
+        Ok(Self {
+            stage: stage.map(str::parse).transpose()?,
+            claim: claim.map(str::parse).transpose()?,
+        })
     }
 }
 
@@ -101,11 +104,14 @@ pub fn authorized(annotation: &str) -> Result<Vec<StageName>, Malformed> {
 pub fn the_stage(annotation: Option<&str>) -> Result<StageName, Check> {
     let fix = format!("Set the annotation {AUTHORIZED_STAGE} to one <project>:<stage>");
     let Some(annotation) = annotation else {
-        let text = format!("the Application uses the plugin {PLUGIN} but has no annotation {AUTHORIZED_STAGE}");
+        let text = format!(
+            "the Application uses the plugin {PLUGIN} but has no annotation {AUTHORIZED_STAGE}"
+        );
         return Err(Check::failed(Code::AuthorizedStage, text).fix(fix));
     };
     let stages = authorized(annotation).map_err(|e| {
-        Check::failed(Code::AuthorizedStage, format!("annotation {AUTHORIZED_STAGE}: {e}")).fix(fix.clone())
+        Check::failed(Code::AuthorizedStage, format!("annotation {AUTHORIZED_STAGE}: {e}"))
+            .fix(fix.clone())
     })?;
     match <[StageName; 1]>::try_from(stages) {
         Ok([stage]) => Ok(stage),
@@ -139,8 +145,10 @@ impl FromStr for Claim {
         let malformed = || Malformed::Claim(shown(text));
         let (generation, collection) = text.split_once('-').ok_or_else(malformed)?;
         // Written one way only, so that equal claims are equal text: Argo CD compares them as text.
-        let canonical = generation.bytes().all(|b| b.is_ascii_digit()) && !generation.starts_with('0');
-        let generation = generation.parse().ok().filter(|g| canonical && *g > 0).ok_or_else(malformed)?;
+        let canonical =
+            generation.bytes().all(|b| b.is_ascii_digit()) && !generation.starts_with('0');
+        let generation =
+            generation.parse().ok().filter(|g| canonical && *g > 0).ok_or_else(malformed)?;
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         if collection.len() != 40 || !collection.bytes().all(hex) {
             return Err(malformed());
@@ -191,8 +199,19 @@ mod tests {
         assert_eq!(claim.to_string(), format!("12-{ID}"));
         let upper = ID.to_uppercase();
         for bad in [
-            "", "-", "12", "12-", &format!("012-{ID}"), &format!("0-{ID}"), &format!("+1-{ID}"), &format!("-1-{ID}"),
-            &format!("1-{upper}"), &format!("1-{ID}0"), &format!("18446744073709551616-{ID}"), &format!(" 1-{ID}"), "1-ä",
+            "",
+            "-",
+            "12",
+            "12-",
+            &format!("012-{ID}"),
+            &format!("0-{ID}"),
+            &format!("+1-{ID}"),
+            &format!("-1-{ID}"),
+            &format!("1-{upper}"),
+            &format!("1-{ID}0"),
+            &format!("18446744073709551616-{ID}"),
+            &format!(" 1-{ID}"),
+            "1-ä",
         ] {
             assert!(bad.parse::<Claim>().is_err(), "{bad:?}");
         }
@@ -200,9 +219,25 @@ mod tests {
 
     #[test]
     fn a_stage_is_a_project_and_a_name() {
-        assert_eq!("shop:dev".parse(), Ok(StageName { project: "shop".into(), stage: "dev".into() }));
+        assert_eq!(
+            "shop:dev".parse(),
+            Ok(StageName { project: "shop".into(), stage: "dev".into() })
+        );
         assert!("shop:dev.eu-1".parse::<StageName>().is_ok());
-        for bad in ["", ":", "shop", "shop:", ":dev", "shop:dev:x", "shop:*", "Shop:dev", "shop:-dev", "sh op:dev", "a_b:c", "shop:dev,"] {
+        for bad in [
+            "",
+            ":",
+            "shop",
+            "shop:",
+            ":dev",
+            "shop:dev:x",
+            "shop:*",
+            "Shop:dev",
+            "shop:-dev",
+            "sh op:dev",
+            "a_b:c",
+            "shop:dev,",
+        ] {
             assert!(bad.parse::<StageName>().is_err(), "{bad:?}");
         }
     }
@@ -219,7 +254,8 @@ mod tests {
     #[test]
     fn a_claim_set_twice_is_none() {
         let freight = format!("1-{ID}");
-        let env = [(ENV_FREIGHT, freight.as_str()), ("OTHER", "x"), (ENV_FREIGHT, freight.as_str())];
+        let env =
+            [(ENV_FREIGHT, freight.as_str()), ("OTHER", "x"), (ENV_FREIGHT, freight.as_str())];
         assert_eq!(Claimed::from_env(env.into_iter()), Err(Malformed::Twice(ENV_FREIGHT)));
     }
 }

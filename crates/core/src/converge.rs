@@ -57,7 +57,8 @@ pub fn next(situation: &Situation<'_>) -> Next {
     if app.annotation(BREAK_GLASS).is_some() {
         return Next::Leave;
     }
-    let wanted: Vec<Source> = app.spec.sources().iter().map(|s| with_claim(s, stage, &claim, collection)).collect();
+    let wanted: Vec<Source> =
+        app.spec.sources().iter().map(|s| with_claim(s, stage, &claim, collection)).collect();
     let in_place = wanted == app.spec.sources();
     let automated = auto_sync(app);
     let operate = promotion.is_some() || automated;
@@ -79,7 +80,12 @@ pub fn held(status: &StageStatus) -> Option<(Claim, &FreightCollection)> {
 
 /// A source as it is to be while the Stage holds `claim`: with the claim in its plugin's environment and the revision that
 /// the Freight carries for it. A source of another plugin, or of none, stays as it is.
-pub fn with_claim(source: &Source, stage: &StageName, claim: &Claim, collection: &FreightCollection) -> Source {
+pub fn with_claim(
+    source: &Source,
+    stage: &StageName,
+    claim: &Claim,
+    collection: &FreightCollection,
+) -> Source {
     let mut source = source.clone();
     if source.plugin() != Some(PLUGIN) {
         return source;
@@ -87,7 +93,9 @@ pub fn with_claim(source: &Source, stage: &StageName, claim: &Claim, collection:
     if let Some(revision) = pinned(&source, collection) {
         source.0.insert("targetRevision".into(), revision.into());
     }
-    let Some(plugin) = source.0.get_mut("plugin").and_then(Value::as_object_mut) else { return source };
+    let Some(plugin) = source.0.get_mut("plugin").and_then(Value::as_object_mut) else {
+        return source;
+    };
     let mut env = match plugin.get_mut("env").map(Value::take) {
         Some(Value::Array(env)) => env,
         _ => vec![],
@@ -142,24 +150,29 @@ fn running(app: &Application) -> Option<Running<'_>> {
 
 /// Nothing is written over a running operation: its end writes `operation: null`, and the request would be lost.
 fn yield_to(running: &Running<'_>, situation: &Situation<'_>, claim: &Claim) -> Next {
-    let Situation { app, stage, now, .. } = *situation;
+    let Situation { app, stage, status, now, .. } = *situation;
     let Some(state) = running.state else {
-        let check = Check::waiting(Code::OperationPending, "an operation was asked for and has not begun");
+        let check =
+            Check::waiting(Code::OperationPending, "an operation was asked for and has not begun");
         return Next::Wait { check, until: Some(now + LAG) };
     };
     let who = match &*state.operation.initiated_by.username {
         "" => "Argo CD",
         name => name,
     };
-    let check = Check::waiting(Code::OperationRunning, format!("an operation of {who} has to end first"))
-        .fix(format!("Wait, or end it: argocd app terminate-op {}", app.name()));
+    let check =
+        Check::waiting(Code::OperationRunning, format!("an operation of {who} has to end first"))
+            .fix(format!("Wait, or end it: argocd app terminate-op {}", app.name()));
     if state.phase == "Terminating" {
         return Next::Wait { check, until: None };
     }
     let theirs = carried(state);
     let another = theirs.is_some() && !theirs.is_some_and(|sources| carry(sources, stage, claim));
-    let ours = state.operation.info.iter().any(|i| i.name == INFO_CLAIM && i.value != claim.to_string());
-    let patience = state.started_at.unwrap_or(now) + PATIENCE;
+    let ours =
+        state.operation.info.iter().any(|i| i.name == INFO_CLAIM && i.value != claim.to_string());
+    // Its time begins when it begins to be in the way.
+    let assigned = status.assignment.as_ref().map(|a| a.assigned_at);
+    let patience = state.started_at.max(assigned).unwrap_or(now) + PATIENCE;
     if ours || (another && now >= patience) {
         return Next::Terminate(json!({
             "metadata": { "resourceVersion": app.metadata.resource_version },
@@ -199,7 +212,8 @@ fn deployed(app: &Application, stage: &StageName, claim: &Claim) -> bool {
     // Without history the operation is all there is to go by.
     let unrecorded = app.spec.revision_history_limit == Some(0)
         && app.status.operation_state.as_ref().is_some_and(|s| {
-            s.phase == "Succeeded" && s.sync_result.as_ref().is_some_and(|r| carry(r.sources(), stage, claim))
+            s.phase == "Succeeded"
+                && s.sync_result.as_ref().is_some_and(|r| carry(r.sources(), stage, claim))
         });
     recorded || unrecorded
 }
@@ -213,7 +227,8 @@ fn auto_sync(app: &Application) -> bool {
 fn patch(situation: &Situation<'_>, claim: &Claim, wanted: Vec<Source>, operate: bool) -> Value {
     let Situation { app, promotion, .. } = *situation;
     let multiple = !app.spec.sources.is_empty();
-    let spec = if multiple { json!({ "sources": wanted }) } else { json!({ "source": wanted.first() }) };
+    let spec =
+        if multiple { json!({ "sources": wanted }) } else { json!({ "source": wanted.first() }) };
     let mut patch = json!({
         "metadata": { "resourceVersion": app.metadata.resource_version },
         "spec": spec,
@@ -226,7 +241,13 @@ fn patch(situation: &Situation<'_>, claim: &Claim, wanted: Vec<Source>, operate:
     patch
 }
 
-fn operation(app: &Application, claim: &Claim, wanted: Vec<Source>, multiple: bool, promotion: Option<Promotion<'_>>) -> Value {
+fn operation(
+    app: &Application,
+    claim: &Claim,
+    wanted: Vec<Source>,
+    multiple: bool,
+    promotion: Option<Promotion<'_>>,
+) -> Value {
     let policy = app.spec.sync_policy.as_ref();
     let mut sync = Map::new();
     if multiple {
@@ -248,7 +269,9 @@ fn operation(app: &Application, claim: &Claim, wanted: Vec<Source>, multiple: bo
         info.insert(0, json!({ "name": INFO_PROMOTION, "value": promotion.name }));
     }
     let (username, automated) = match promotion {
-        Some(Promotion { actor, .. }) if !actor.is_empty() => (actor, actor.starts_with("controller:")),
+        Some(Promotion { actor, .. }) if !actor.is_empty() => {
+            (actor, actor.starts_with("controller:"))
+        }
         _ => ("wharfinger", true),
     };
     json!({
@@ -287,7 +310,10 @@ pub fn progress(situation: &Situation<'_>) -> Progress {
     let assigned = status.assignment.as_ref().map_or(now, |a| a.assigned_at);
     if app.annotation(BREAK_GLASS).is_some() {
         let text = "the claim rules are lifted for this Application; it keeps what it has";
-        return still(Check::new(Code::BreakGlass, State::Warning, text).fix(format!("Remove the annotation {BREAK_GLASS}")));
+        return still(
+            Check::new(Code::BreakGlass, State::Warning, text)
+                .fix(format!("Remove the annotation {BREAK_GLASS}")),
+        );
     }
     if deployed(app, stage, &claim) {
         return compared(app, stage, &claim, now);
@@ -299,7 +325,10 @@ pub fn progress(situation: &Situation<'_>) -> Progress {
     if let Next::Wait { check, .. } = next(situation) {
         return still(check);
     }
-    if app.status.reconciled_at.is_none() && app.status.sync.is_none() && now >= assigned + FIRST_LOOK {
+    if app.status.reconciled_at.is_none()
+        && app.status.sync.is_none()
+        && now >= assigned + FIRST_LOOK
+    {
         let text = "Argo CD has never reconciled the Application";
         return still(Check::failed(Code::NotReconciled, text).fix(
             "Look whether an application controller of Argo CD watches its namespace, and whether its AppProject exists",
@@ -317,12 +346,21 @@ fn operated(app: &Application, state: &OperationState) -> Progress {
     let message = state.message.as_str();
     let check = match (state.phase.as_str(), render_failure(message)) {
         ("Failed" | "Error", Some(RenderFailure::Trouble | RenderFailure::Cached)) => {
-            Check::waiting(Code::RenderFailed, message).fix("It is tried again as soon as the Application can be rendered")
+            Check::waiting(Code::RenderFailed, message)
+                .fix("It is tried again as soon as the Application can be rendered")
         }
-        ("Failed" | "Error", _) => Check::failed(Code::OperationFailed, format!("the sync ended {}: {message}", state.phase))
-            .fix(format!("Look at the sync result: argocd app get {}", app.name())),
-        ("Succeeded", _) => Check::waiting(Code::Comparing, "synced; Argo CD has not recorded it yet"),
-        _ => Check::waiting(Code::OperationRunning, if message.is_empty() { "syncing" } else { message }),
+        ("Failed" | "Error", _) => Check::failed(
+            Code::OperationFailed,
+            format!("the sync ended {}: {message}", state.phase),
+        )
+        .fix(format!("Look at the sync result: argocd app get {}", app.name())),
+        ("Succeeded", _) => {
+            Check::waiting(Code::Comparing, "synced; Argo CD has not recorded it yet")
+        }
+        _ => Check::waiting(
+            Code::OperationRunning,
+            if message.is_empty() { "syncing" } else { message },
+        ),
     };
     still(check)
 }
@@ -339,10 +377,14 @@ fn compared(app: &Application, stage: &StageName, claim: &Claim, now: Timestamp)
         // The comparison before the sync said so too: only one that began after it tells drift. Its time is cut to the second.
         Some("OutOfSync") if late && app.status.reconciled_at.is_some_and(|t| t > ended) => {
             let fix = format!("Look at what differs: argocd app diff {}", app.name());
-            still(Check::new(Code::OutOfSync, State::Warning, "synced, and out of sync again").fix(fix))
+            still(
+                Check::new(Code::OutOfSync, State::Warning, "synced, and out of sync again")
+                    .fix(fix),
+            )
         }
         _ => {
-            let check = Check::waiting(Code::Comparing, "synced; Argo CD has not compared it again yet");
+            let check =
+                Check::waiting(Code::Comparing, "synced; Argo CD has not compared it again yet");
             Progress { check, refresh: late }
         }
     }
@@ -380,7 +422,9 @@ fn render_failure(message: &str) -> Option<RenderFailure> {
     }
     Some(if message.contains("(cached)") {
         RenderFailure::Cached
-    } else if message.contains("code = FailedPrecondition") || message.contains("code = InvalidArgument") {
+    } else if message.contains("code = FailedPrecondition")
+        || message.contains("code = InvalidArgument")
+    {
         RenderFailure::Refused
     } else {
         RenderFailure::Trouble

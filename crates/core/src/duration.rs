@@ -46,7 +46,15 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_go_writes_them() {
-        for (text, seconds) in [("0", 0), ("0s", 0), ("5m", 300), ("1h30m", 5400), ("1.5h", 5400), ("1h0m1s", 3601), ("1500ms", 1)] {
+        for (text, seconds) in [
+            ("0", 0),
+            ("0s", 0),
+            ("5m", 300),
+            ("1h30m", 5400),
+            ("1.5h", 5400),
+            ("1h0m1s", 3601),
+            ("1500ms", 1),
+        ] {
             assert_eq!(parse(text).map(|d| d.as_secs()), Some(seconds), "{text}");
         }
         for bad in ["", "5", "m", "-5m", "5 m", "5d", "1..5s", "5m3", "99999999999999999999h"] {

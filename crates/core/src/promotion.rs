@@ -41,20 +41,33 @@ pub enum Next<'p> {
 }
 
 /// Decides by what the Stage holds and by its Promotions, which are ordered by name.
-pub fn next<'p, P: Borrow<Promotion>>(stage: &StageStatus, promotions: &'p [P], now: Timestamp) -> Next<'p> {
+pub fn next<'p, P: Borrow<Promotion>>(
+    stage: &StageStatus,
+    promotions: &'p [P],
+    now: Timestamp,
+) -> Next<'p> {
     let open = || promotions.iter().map(Borrow::borrow).filter(|p| !over(p));
-    let committed = |p: &Promotion| stage.assignment.as_ref().filter(|a| a.promotion == name(p)).map(|a| a.assigned_at);
+    let committed = |p: &Promotion| {
+        stage.assignment.as_ref().filter(|a| a.promotion == name(p)).map(|a| a.assigned_at)
+    };
     if let Some((promotion, message)) = open().find_map(|p| Some((p, aborted(p)?))) {
-        return Next::End(promotion, Ended { phase: Phase::Aborted, message, check: None, committed: committed(promotion) });
+        return Next::End(
+            promotion,
+            Ended { phase: Phase::Aborted, message, check: None, committed: committed(promotion) },
+        );
     }
     let running = open().find(|p| committed(p).is_some());
     // One that is at work and has not committed lost its Stage's status, or comes from an older controller: it goes first.
-    let Some(promotion) = running.or_else(|| open().find(|p| phase(p) == "Running")).or_else(|| open().next()) else {
+    let Some(promotion) =
+        running.or_else(|| open().find(|p| phase(p) == "Running")).or_else(|| open().next())
+    else {
         return Next::Idle;
     };
     let plan = match plan(promotion) {
         Ok(plan) => plan,
-        Err(check) => return Next::End(promotion, Ended::by(Phase::Errored, check, committed(promotion))),
+        Err(check) => {
+            return Next::End(promotion, Ended::by(Phase::Errored, check, committed(promotion)));
+        }
     };
     let Some(since) = committed(promotion) else {
         return Next::Start(promotion, plan);
@@ -64,7 +77,10 @@ pub fn next<'p, P: Borrow<Promotion>>(stage: &StageStatus, promotions: &'p [P], 
     match follower {
         Some(follower) if until.is_some_and(|t| now >= t) => {
             let text = format!("superseded by {}", name(follower));
-            Next::End(promotion, Ended::by(Phase::Aborted, Check::failed(Code::Superseded, text), Some(since)))
+            Next::End(
+                promotion,
+                Ended::by(Phase::Aborted, Check::failed(Code::Superseded, text), Some(since)),
+            )
         }
         _ => Next::Work { promotion, plan, until },
     }
@@ -72,10 +88,12 @@ pub fn next<'p, P: Borrow<Promotion>>(stage: &StageStatus, promotions: &'p [P], 
 
 /// When a Promotion may end the one before it, which has waited since `since` for Applications.
 fn takes_over(follower: &Promotion, since: Timestamp) -> Option<Timestamp> {
-    if annotation(follower, ROLLBACK) == Some("true") || annotation(follower, COLLECTION).is_some() {
+    if annotation(follower, ROLLBACK) == Some("true") || annotation(follower, COLLECTION).is_some()
+    {
         return Some(since);
     }
-    let person = annotation(follower, CREATE_ACTOR).is_some_and(|actor| !actor.is_empty() && !actor.starts_with("controller:"));
+    let person = annotation(follower, CREATE_ACTOR)
+        .is_some_and(|actor| !actor.is_empty() && !actor.starts_with("controller:"));
     person.then_some(since + PATIENCE)
 }
 

@@ -31,7 +31,10 @@ pub struct Failing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<K> {
     /// Ask Argo CD to look at this Application; `hard`, if it repeats an earlier failure without asking us.
-    Refresh { key: K, hard: bool },
+    Refresh {
+        key: K,
+        hard: bool,
+    },
     Sleep(Timestamp),
     /// Nothing, until something changes.
     Idle,
@@ -74,14 +77,22 @@ impl<K: Ord + Clone> Pace<K> {
             self.owed.remove(&key);
             return self.refresh(key, failing, now);
         }
-        let eligible = || failing.iter().filter(|(_, f)| f.failure != RenderFailure::Refused && !f.asked).map(|(key, _)| key);
+        let eligible = || {
+            failing
+                .iter()
+                .filter(|(_, f)| f.failure != RenderFailure::Refused && !f.asked)
+                .map(|(key, _)| key)
+        };
         let Some(first) = eligible().next() else { return Next::Idle };
         let due = after(PROBE);
         if now < due {
             return Next::Sleep(due);
         }
         // The next in order, so that one that is broken for good does not stand for all.
-        let key = eligible().find(|key| self.probed.as_ref().is_some_and(|p| *key > p)).unwrap_or(first).clone();
+        let key = eligible()
+            .find(|key| self.probed.as_ref().is_some_and(|p| *key > p))
+            .unwrap_or(first)
+            .clone();
         self.probed = Some(key.clone());
         self.refresh(key, failing, now)
     }
@@ -94,7 +105,8 @@ impl<K: Ord + Clone> Pace<K> {
 
     /// A refusal is looked at again only when what was refused has changed.
     fn refused(&mut self, failing: &BTreeMap<K, Failing>) {
-        self.refused.retain(|key, _| failing.get(key).is_some_and(|f| f.failure == RenderFailure::Refused));
+        self.refused
+            .retain(|key, _| failing.get(key).is_some_and(|f| f.failure == RenderFailure::Refused));
         for (key, f) in failing.iter().filter(|(_, f)| f.failure == RenderFailure::Refused) {
             let before = self.refused.insert(key.clone(), f.about.clone());
             if before.is_some_and(|about| about != f.about) {

@@ -6,7 +6,9 @@ use std::borrow::Borrow;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use wharfinger_api::v1alpha1::{Health, Promotion, PromotionReference, REFRESH, Stage, StageStatus};
+use wharfinger_api::v1alpha1::{
+    Health, Promotion, PromotionReference, REFRESH, Stage, StageStatus,
+};
 
 use crate::promotion::over;
 
@@ -20,7 +22,12 @@ pub use residence::{residence, resident};
 /// The status of a Stage as it is to be, from what it is. What the Stage holds stays as it is.
 ///
 /// `health` is left out while nothing new is known.
-pub fn observe<P: Borrow<Promotion>>(stage: &Stage, promotions: &[P], health: Option<Health>, now: Timestamp) -> StageStatus {
+pub fn observe<P: Borrow<Promotion>>(
+    stage: &Stage,
+    promotions: &[P],
+    health: Option<Health>,
+    now: Timestamp,
+) -> StageStatus {
     let mut status = stage.status.clone().unwrap_or_default();
     fold(&mut status, promotions);
     let annotations = stage.metadata.annotations.as_ref();
@@ -76,7 +83,8 @@ fn summary(stage: &Stage, status: &StageStatus) -> String {
     }
     let requested = &stage.spec.requested_freight;
     let head = status.freight_history.first();
-    let held: Vec<_> = requested.iter().filter_map(|r| head?.items.get(&r.origin.to_string())).collect();
+    let held: Vec<_> =
+        requested.iter().filter_map(|r| head?.items.get(&r.origin.to_string())).collect();
     match (requested.len(), held.first()) {
         (1, Some(freight)) => freight.name.clone(),
         (n, _) => format!("{}/{n} Fulfilled", held.len()),

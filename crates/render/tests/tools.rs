@@ -1,5 +1,7 @@
 //! With the real Helm and Kustomize, which `hack/build-parts` brings. Where they are missing, these tests fail.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -207,7 +209,12 @@ async fn what_a_tool_refuses_is_told_in_its_words_and_the_same_every_time() {
         &["kustomize failed: ", "resorces"],
     )
     .await;
-    check("a", &[("a/kustomization.yaml", "resources: []")], &["rendered no objects: a Kustomize folder"]).await;
+    check(
+        "a",
+        &[("a/kustomization.yaml", "resources: []")],
+        &["rendered no objects: a Kustomize folder"],
+    )
+    .await;
     check(
         "c",
         &[

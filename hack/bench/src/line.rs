@@ -8,7 +8,11 @@ pub(crate) fn line(name: &str, figure: Duration, anchor_name: &str, anchor: Dura
     let ms = |d: Duration| d.as_secs_f64() * 1000.0;
     let ratio = ms(figure) / ms(anchor);
     let verdict = if ratio <= goal { "met" } else { "missed" };
-    println!("bench {name} {:.2} ms vs {anchor_name} {:.2} ratio={ratio:.2} goal={goal} {verdict}", ms(figure), ms(anchor));
+    println!(
+        "bench {name} {:.2} ms vs {anchor_name} {:.2} ratio={ratio:.2} goal={goal} {verdict}",
+        ms(figure),
+        ms(anchor)
+    );
 }
 
 /// The value below which `percent` of the samples lie.

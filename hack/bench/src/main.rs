@@ -9,10 +9,14 @@ mod watched;
 use anyhow::{Result, bail};
 
 fn main() -> Result<()> {
-    let all: [(&str, fn() -> Result<()>); 2] = [("promotion", promotion::run), ("stages", stages::run)];
+    let all: [(&str, fn() -> Result<()>); 2] =
+        [("promotion", promotion::run), ("stages", stages::run)];
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if let Some(unknown) = wanted.iter().find(|w| all.iter().all(|(name, _)| name != w)) {
-        bail!("there is no benchmark {unknown}; there are {}", all.map(|(name, _)| name).join(", "));
+        bail!(
+            "there is no benchmark {unknown}; there are {}",
+            all.map(|(name, _)| name).join(", ")
+        );
     }
     for (name, run) in all {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {

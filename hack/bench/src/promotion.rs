@@ -23,7 +23,11 @@ pub(crate) const GIT_LATENCY: Duration = Duration::from_millis(50);
 const FILES: usize = 3_000;
 
 pub(crate) fn run() -> Result<()> {
-    let cluster = Cluster::start(Options { git_delay: Some(GIT_LATENCY), fault_points: true, ..Options::default() })?;
+    let cluster = Cluster::start(Options {
+        git_delay: Some(GIT_LATENCY),
+        fault_points: true,
+        ..Options::default()
+    })?;
     cluster.install_wharfinger()?;
     let project = Project::new(&cluster, "bench")?;
     project.stage("dev")?;
@@ -31,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
     let commit = fill(&project)?;
     app.create()?;
     let commits = json!([{ "repoURL": cluster.git().url(&project.name), "id": commit }]);
-    let freight = [project.freight_with("v1", commits.clone())?, project.freight_with("v2", commits)?];
+    let freight = [project.freight_with("v1", &commits)?, project.freight_with("v2", &commits)?];
     for warm_up in &freight {
         project.promoted("dev", warm_up)?;
     }
@@ -61,17 +65,36 @@ pub(crate) fn run() -> Result<()> {
         }
     }
     for (percent, goal) in [(50, 1.3), (99, 2.0)] {
-        let pair = |a: &[Duration], b: &[Duration]| (percentile(a, percent), percentile(b, percent));
+        let pair =
+            |a: &[Duration], b: &[Duration]| (percentile(a, percent), percentile(b, percent));
         let (a, b) = pair(&ours.begun, &by_hand.begun);
         line(&format!("promotion-started-p{percent}"), a, "patch-by-hand", b, goal);
         let (a, b) = pair(&ours.done, &by_hand.done);
         line(&format!("promotion-done-p{percent}"), a, "patch-by-hand", b, goal);
     }
-    line("promotion-succeeded-p50", percentile(&succeeded, 50), "patch-by-hand", percentile(&by_hand.done, 50), 1.3);
+    line(
+        "promotion-succeeded-p50",
+        percentile(&succeeded, 50),
+        "patch-by-hand",
+        percentile(&by_hand.done, 50),
+        1.3,
+    );
 
     let scripted = script::run(&cluster, &project, SCRIPTED)?;
-    line("promotion-started-against-script", percentile(&ours.begun, 50), "rewrite-by-script", percentile(&scripted.begun, 50), 0.1);
-    line("promotion-done-against-script", percentile(&ours.done, 50), "rewrite-by-script", percentile(&scripted.done, 50), 0.1);
+    line(
+        "promotion-started-against-script",
+        percentile(&ours.begun, 50),
+        "rewrite-by-script",
+        percentile(&scripted.begun, 50),
+        0.1,
+    );
+    line(
+        "promotion-done-against-script",
+        percentile(&ours.done, 50),
+        "rewrite-by-script",
+        percentile(&scripted.done, 50),
+        0.1,
+    );
     Ok(())
 }
 
@@ -97,7 +120,10 @@ pub(crate) struct Hand<'p> {
 
 impl<'p> Hand<'p> {
     pub(crate) fn new(cluster: &Cluster, project: &'p Project<'p>) -> Result<Self> {
-        Ok(Self { project, controller: Kubernetes::account(cluster, "wharfinger", "wharfinger-controller")? })
+        Ok(Self {
+            project,
+            controller: Kubernetes::account(cluster, "wharfinger", "wharfinger-controller")?,
+        })
     }
 
     /// The claim that the next promotion of a Stage will make, so that nothing has to be read while the clock runs.
@@ -109,11 +135,21 @@ impl<'p> Hand<'p> {
 
     /// Waits until the Stage holds what the claim stands for.
     pub(crate) fn assigned(&self, stage: &str, claim: &str) -> Result<()> {
-        self.project.admin.wait("stage", &self.project.name, stage, &format!("be assigned {claim}"), |stage| {
-            let assignment = &stage["status"]["assignment"];
-            let held = format!("{}-{}", assignment["generation"], assignment["collection"].as_str().unwrap_or_default());
-            (held == claim).then_some(())
-        })
+        self.project.admin.wait(
+            "stage",
+            &self.project.name,
+            stage,
+            &format!("be assigned {claim}"),
+            |stage| {
+                let assignment = &stage["status"]["assignment"];
+                let held = format!(
+                    "{}-{}",
+                    assignment["generation"],
+                    assignment["collection"].as_str().unwrap_or_default()
+                );
+                (held == claim).then_some(())
+            },
+        )
     }
 
     /// The patch that the controller would send.
@@ -121,12 +157,14 @@ impl<'p> Hand<'p> {
         let seen: Application = serde_json::from_value(app.get()?)?;
         let annotation = seen.annotation("kargo.akuity.io/authorized-stage").unwrap_or_default();
         let name: StageName = annotation.parse()?;
-        let stage: Stage = serde_json::from_value(self.project.admin.get("stage", &name.project, &name.stage)?)?;
+        let stage: Stage =
+            serde_json::from_value(self.project.admin.get("stage", &name.project, &name.stage)?)?;
         let status = stage.status.context("the Stage must have a status")?;
         let actor = status.assignment.as_ref().map(|a| a.actor.clone()).unwrap_or_default();
         let promotion = Some(converge::Promotion { name: promotion, actor: &actor });
         let now = jiff::Timestamp::now();
-        let situation = converge::Situation { app: &seen, stage: &name, status: &status, promotion, now };
+        let situation =
+            converge::Situation { app: &seen, stage: &name, status: &status, promotion, now };
         match converge::next(&situation) {
             converge::Next::Patch(patch) => Ok(patch),
             other => bail!("a patch is what was expected, not {other:?}"),
@@ -148,6 +186,7 @@ impl<'p> Hand<'p> {
 pub(crate) fn fill(project: &Project<'_>) -> Result<String> {
     let text = "# some configuration of another team\n".repeat(100);
     let files: Vec<String> = (0..FILES).map(|n| format!("others/{}/{n}.yaml", n % 60)).collect();
-    let files: Vec<(&str, &str)> = files.iter().map(|path| (path.as_str(), text.as_str())).collect();
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|path| (path.as_str(), text.as_str())).collect();
     project.commit(&files)
 }

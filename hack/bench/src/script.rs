@@ -18,14 +18,21 @@ pub(crate) fn run(cluster: &Cluster, project: &Project<'_>, rounds: usize) -> Re
     );
     project.commit(&[
         ("scripted/web.yaml", &deployment),
-        ("scripted/kustomization.yaml", &format!("resources: [web.yaml]\nimages:\n- name: {IMAGE}\n  newTag: v0\n")),
+        (
+            "scripted/kustomization.yaml",
+            &format!("resources: [web.yaml]\nimages:\n- name: {IMAGE}\n  newTag: v0\n"),
+        ),
     ])?;
     let spec = json!({
         "project": "default",
         "source": { "repoURL": repository, "targetRevision": "HEAD", "path": "scripted" },
         "destination": { "server": "https://kubernetes.default.svc", "namespace": project.name },
     });
-    project.admin.create("application", "argocd", json!({ "metadata": { "name": "scripted" }, "spec": spec }))?;
+    project.admin.create(
+        "application",
+        "argocd",
+        json!({ "metadata": { "name": "scripted" }, "spec": spec }),
+    )?;
 
     let mut times = Times::default();
     for round in 0..rounds {
@@ -33,8 +40,15 @@ pub(crate) fn run(cluster: &Cluster, project: &Project<'_>, rounds: usize) -> Re
         let from = Instant::now();
         let revision = rewrite(&repository, &format!("v{}", round + 1))?;
         let operation = json!({ "initiatedBy": { "username": "script" }, "retry": {}, "sync": { "revision": revision } });
-        project.admin.merge("application", "argocd", "scripted", &json!({ "operation": operation, "status": { "operationState": null } }))?;
-        let begun = on_runtime(watched.until(|a| a["status"]["operationState"]["operation"]["sync"]["revision"] == revision.as_str()))?;
+        project.admin.merge(
+            "application",
+            "argocd",
+            "scripted",
+            &json!({ "operation": operation, "status": { "operationState": null } }),
+        )?;
+        let begun = on_runtime(watched.until(|a| {
+            a["status"]["operationState"]["operation"]["sync"]["revision"] == revision.as_str()
+        }))?;
         let done = on_runtime(watched.until(|a| {
             let history = a["status"]["history"].as_array();
             history.is_some_and(|h| h.iter().any(|h| h["revision"] == revision.as_str()))
@@ -61,7 +75,9 @@ git rev-parse HEAD
 
 #[expect(clippy::disallowed_methods, reason = "runs the script that this benchmark compares with")]
 fn rewrite(repository: &str, tag: &str) -> Result<String> {
-    let out = std::process::Command::new("bash").args(["-c", SCRIPT, "promote", repository, tag]).output()?;
+    let out = std::process::Command::new("bash")
+        .args(["-c", SCRIPT, "promote", repository, tag])
+        .output()?;
     ensure!(out.status.success(), "the script failed: {}", String::from_utf8_lossy(&out.stderr));
     Ok(String::from_utf8(out.stdout)?.trim().to_owned())
 }

@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<()> {
     for app in &apps {
         app.create()?;
     }
-    let freight = [project.freight_with("v1", commits.clone())?, project.freight_with("v2", commits)?];
+    let freight = [project.freight_with("v1", &commits)?, project.freight_with("v2", &commits)?];
     let hand = Hand::new(&cluster, &project)?;
 
     // Both begin with what the other kind of round has left behind, and the first of all is not counted.
@@ -47,16 +47,30 @@ pub(crate) fn run() -> Result<()> {
             _ => by_hand.push(took),
         }
     }
-    line("thirty-stages-last-done-p50", percentile(&ours, 50), "thirty-patches-by-hand", percentile(&by_hand, 50), 1.3);
+    line(
+        "thirty-stages-last-done-p50",
+        percentile(&ours, 50),
+        "thirty-patches-by-hand",
+        percentile(&by_hand, 50),
+        1.3,
+    );
     Ok(())
 }
 
 /// From the first request to the last Application that is done.
-fn at_once(project: &Project<'_>, names: &[String], apps: &[App<'_>], freight: &str, hand: &Hand<'_>) -> Result<Duration> {
-    let claims: Vec<String> = names.iter().map(|stage| hand.next_claim(stage, freight)).collect::<Result<_>>()?;
+fn at_once(
+    project: &Project<'_>,
+    names: &[String],
+    apps: &[App<'_>],
+    freight: &str,
+    hand: &Hand<'_>,
+) -> Result<Duration> {
+    let claims: Vec<String> =
+        names.iter().map(|stage| hand.next_claim(stage, freight)).collect::<Result<_>>()?;
     let mut watched = watched(project, apps)?;
     let from = Instant::now();
-    let promotions = on_runtime(try_join_all(names.iter().map(|stage| project.promoting(stage, freight))))?;
+    let promotions =
+        on_runtime(try_join_all(names.iter().map(|stage| project.promoting(stage, freight))))?;
     let last = last_done(&mut watched, &claims)?;
     for promotion in &promotions {
         project.ended(promotion)?;
@@ -72,8 +86,10 @@ fn by_hand_at_once(
     hand: &Hand<'_>,
     cluster: &Cluster,
 ) -> Result<Duration> {
-    let claims: Vec<String> = names.iter().map(|stage| hand.next_claim(stage, freight)).collect::<Result<_>>()?;
-    let promotions = on_runtime(try_join_all(names.iter().map(|stage| project.promoting(stage, freight))))?;
+    let claims: Vec<String> =
+        names.iter().map(|stage| hand.next_claim(stage, freight)).collect::<Result<_>>()?;
+    let promotions =
+        on_runtime(try_join_all(names.iter().map(|stage| project.promoting(stage, freight))))?;
     for (stage, claim) in names.iter().zip(&claims) {
         hand.assigned(stage, claim)?;
     }
@@ -81,7 +97,9 @@ fn by_hand_at_once(
     let patches = apps.iter().zip(&promotions).map(|(app, promotion)| hand.patch(app, promotion));
     let patches: Vec<_> = patches.collect::<Result<_>>()?;
     let from = Instant::now();
-    on_runtime(try_join_all(apps.iter().zip(&patches).map(|(app, patch)| hand.sending(app, patch))))?;
+    on_runtime(try_join_all(
+        apps.iter().zip(&patches).map(|(app, patch)| hand.sending(app, patch)),
+    ))?;
     let last = last_done(&mut watched, &claims)?;
     fault(cluster, Role::Controller, "resume-applications")?;
     for promotion in &promotions {

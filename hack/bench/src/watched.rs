@@ -18,7 +18,10 @@ impl Watched {
     /// Begins to watch; the first event is the Application as it is.
     pub(crate) async fn application(admin: &Kubernetes, name: &str) -> Result<Self> {
         let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-        let events = watcher(admin.of("application", "argocd"), config).default_backoff().applied_objects().boxed();
+        let events = watcher(admin.of("application", "argocd"), config)
+            .default_backoff()
+            .applied_objects()
+            .boxed();
         let mut watched = Self { events };
         watched.until(|_| true).await?;
         Ok(watched)
@@ -42,12 +45,16 @@ impl Watched {
     pub(crate) async fn deployed(&mut self, claim: &str) -> Result<(Instant, Instant)> {
         let begun = |app: &Value| {
             let info = app["status"]["operationState"]["operation"]["info"].as_array();
-            info.is_some_and(|i| i.iter().any(|i| i["name"] == "wharfinger.dev/claim" && i["value"] == claim))
+            info.is_some_and(|i| {
+                i.iter().any(|i| i["name"] == "wharfinger.dev/claim" && i["value"] == claim)
+            })
         };
         let done = |app: &Value| {
             let carries = |of: &Value| {
                 let env = of["source"]["plugin"]["env"].as_array();
-                env.is_some_and(|e| e.iter().any(|e| e["name"] == "WHARFINGER_FREIGHT" && e["value"] == claim))
+                env.is_some_and(|e| {
+                    e.iter().any(|e| e["name"] == "WHARFINGER_FREIGHT" && e["value"] == claim)
+                })
             };
             let sync = &app["status"]["sync"];
             app["status"]["history"].as_array().is_some_and(|h| h.iter().any(carries))

@@ -57,7 +57,13 @@ pub(crate) fn build_ours(run: &Run, names: &[&str], fault_points: bool) -> Resul
     let mut program = Program::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         // The whole workspace, so that dependencies have the features they have in `cargo test --workspace`, and are
         // not built twice.
-        .args(["build", "--workspace", "--quiet", "--bins", "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--workspace",
+            "--quiet",
+            "--bins",
+            "--message-format=json-render-diagnostics",
+        ])
         .folder(&repository())
         .keeps_our_environment();
     if !cfg!(debug_assertions) {

@@ -294,6 +294,9 @@ async fn a_claim_that_does_not_hold_is_refused_with_its_reason() {
     )
     .await;
     refused(&mut client, at("shop:new", "new"), precondition, "holds no Freight yet").await;
+    // More than fits into windows and buffers: it is read all the same.
+    let large = Call { env: call("web", None).env, ..Call::of(vec![7; 6 << 20]) };
+    refused(&mut client, large, precondition, "carries no claim").await;
     assert_eq!(server.count("Rendered"), 0);
     assert_eq!(image(&mut client, &call("web", Some(&current))).await.unwrap(), "shop/web:b");
     server.end().await;

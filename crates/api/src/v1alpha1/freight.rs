@@ -52,7 +52,9 @@ pub struct Freight {
 }
 
 /// Where Freight comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[schemars(extend("required" = ["kind", "name"]))]
 pub struct FreightOrigin {
     /// The kind of the origin. Only `Warehouse` exists.
@@ -275,9 +277,9 @@ impl kube::Resource for Freight {
 
 pub(super) fn crd() -> CustomResourceDefinition {
     schema::definition::<Freight>(
-        serde_json::json!({ "kind": "Freight", "listKind": "FreightList", "plural": "freights", "singular": "freight" }),
+        &serde_json::json!({ "kind": "Freight", "listKind": "FreightList", "plural": "freights", "singular": "freight" }),
         "Namespaced",
-        serde_json::json!([
+        &serde_json::json!([
             { "name": "Alias", "type": "string", "jsonPath": ".metadata.labels.kargo\\.akuity\\.io/alias" },
             { "name": "Origin (Kind)", "type": "string", "jsonPath": ".origin.kind" },
             { "name": "Origin (Name)", "type": "string", "jsonPath": ".origin.name" },

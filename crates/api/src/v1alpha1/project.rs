@@ -94,9 +94,9 @@ impl kube::Resource for Project {
 
 pub(super) fn crd() -> CustomResourceDefinition {
     schema::definition::<Project>(
-        serde_json::json!({ "kind": "Project", "listKind": "ProjectList", "plural": "projects", "singular": "project" }),
+        &serde_json::json!({ "kind": "Project", "listKind": "ProjectList", "plural": "projects", "singular": "project" }),
         "Cluster",
-        serde_json::json!([
+        &serde_json::json!([
             { "name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status" },
             { "name": "Status", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].message" },
             { "name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp" },

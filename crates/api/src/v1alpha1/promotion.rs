@@ -21,18 +21,21 @@ use super::{FreightCollection, FreightOrigin, FreightReference, schema};
     doc = "The wish that a Stage hold other Freight, and how it went.",
     status = "PromotionStatus",
     derive = "PartialEq",
-    printcolumn(name = "Shard", type_ = "string", json_path = ".metadata.labels.kargo\\.akuity\\.io/shard"),
-    printcolumn(name = "Stage", type_ = "string", json_path = ".spec.stage"),
-    printcolumn(name = "Freight", type_ = "string", json_path = ".spec.freight"),
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn = r#"{"name":"Shard","type":"string","jsonPath":".metadata.labels.kargo\\.akuity\\.io/shard"}"#,
+    printcolumn = r#"{"name":"Stage","type":"string","jsonPath":".spec.stage"}"#,
+    printcolumn = r#"{"name":"Freight","type":"string","jsonPath":".spec.freight"}"#,
+    printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     validation = Rule::new("has(self.spec.freight) != has(self.spec.origin)").message("exactly one of freight and origin must be set"),
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("required" = ["stage", "steps"]))]
 pub struct PromotionSpec {
     /// The Stage to promote to.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub stage: String,
     /// The name of the Freight to promote.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -19,8 +19,8 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     crds.into_iter().map(as_kubernetes_writes_it).collect()
 }
 
-/// Mends what a derived schema says about Rust and not about the API: that an absent field has an empty default, and that
-/// an optional field may be null.
+/// Mends what a derived schema says about Rust and not about the API: that an absent field has an empty default, that an
+/// optional field may be null, that a number has no sign.
 fn as_kubernetes_writes_it(crd: CustomResourceDefinition) -> CustomResourceDefinition {
     fn walk(node: &mut Value) {
         if let Some(list) = node.as_array_mut() {
@@ -30,6 +30,10 @@ fn as_kubernetes_writes_it(crd: CustomResourceDefinition) -> CustomResourceDefin
         map.values_mut().for_each(walk);
         if map.get("type").is_some_and(Value::is_string) {
             map.remove("nullable");
+            // Formats that Kubernetes does not know; the minimum says the same.
+            if map.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("uint")) {
+                map.insert("format".into(), "int64".into());
+            }
             let empty = |v: &Value| match v {
                 Value::Null => true,
                 Value::Bool(b) => !b,
@@ -55,9 +59,9 @@ fn as_kubernetes_writes_it(crd: CustomResourceDefinition) -> CustomResourceDefin
 
 /// A definition for a kind whose content is not under `spec`, which kube's derive can't express.
 pub(super) fn definition<T: schemars::JsonSchema>(
-    names: serde_json::Value,
+    names: &Value,
     scope: &str,
-    columns: serde_json::Value,
+    columns: &Value,
 ) -> CustomResourceDefinition {
     let mut schema = schemars::generate::SchemaSettings::openapi3()
         .with(|s| {

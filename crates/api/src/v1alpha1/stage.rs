@@ -10,7 +10,10 @@ use serde_json::Value;
 
 use crate::additions::Assignment;
 
-use super::{ExpressionVariable, FreightCollection, FreightOrigin, FreightReference, PromotionStatus, PromotionStep, schema};
+use super::{
+    ExpressionVariable, FreightCollection, FreightOrigin, FreightReference, PromotionStatus,
+    PromotionStep, schema,
+};
 
 /// An environment, or one step on the way to it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,12 +26,12 @@ use super::{ExpressionVariable, FreightCollection, FreightOrigin, FreightReferen
     doc = "A place where Freight goes: an environment, or one step on the way to it.",
     status = "StageStatus",
     derive = "PartialEq",
-    printcolumn(name = "Shard", type_ = "string", json_path = ".spec.shard"),
-    printcolumn(name = "Current Freight", type_ = "string", json_path = ".status.freightSummary"),
-    printcolumn(name = "Health", type_ = "string", json_path = ".status.health.status"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn = r#"{"name":"Shard","type":"string","jsonPath":".spec.shard"}"#,
+    printcolumn = r#"{"name":"Current Freight","type":"string","jsonPath":".status.freightSummary"}"#,
+    printcolumn = r#"{"name":"Health","type":"string","jsonPath":".status.health.status"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Status","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct StageSpec {

@@ -21,8 +21,8 @@ use super::schema;
     doc = "Watches repositories and makes Freight of what it finds there.",
     status = "WarehouseStatus",
     derive = "PartialEq",
-    printcolumn(name = "Shard", type_ = "string", json_path = ".spec.shard"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn = r#"{"name":"Shard","type":"string","jsonPath":".spec.shard"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct WarehouseSpec {

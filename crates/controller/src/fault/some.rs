@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use anyhow::Context as _;
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use axum::Router;
 use tokio::net::TcpListener;
 use wharfinger_daemon::{AdminArgs, Readiness, Shutdown};
 
@@ -71,12 +71,15 @@ pub(crate) async fn serve(
     shutdown: Shutdown,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static + use<>> {
     let address = admin.admin_address;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
     tracing::warn!(%address, "Fault points are open: this process is for tests only");
     let readyz = move || async move {
         match readiness.missing() {
             missing if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
-            missing => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", "))),
+            missing => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", ")))
+            }
         }
     };
     let app = Router::new()

@@ -7,8 +7,11 @@ use wharfinger_daemon::Tasks;
 use super::*;
 
 /// Runs a queue for a while with a look, and gives the test the waker.
-async fn with<L, F>(limit: usize, look: impl FnMut(u32) -> L + Send + 'static, test: impl FnOnce(Waker<u32>) -> F)
-where
+async fn with<L, F>(
+    limit: usize,
+    look: impl FnMut(u32) -> L + Send + 'static,
+    test: impl FnOnce(Waker<u32>) -> F,
+) where
     L: Future<Output = Again> + Send + 'static,
     F: Future<Output = ()>,
 {
@@ -24,7 +27,11 @@ where
 
 #[tokio::test]
 async fn a_key_is_never_looked_at_twice_at_once_and_no_wake_is_lost() {
-    let (at_once, most, looks) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (at_once, most, looks) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let counts = (at_once, most.clone(), looks.clone());
     let look = move |_| {
         let (at_once, most, looks) = counts.clone();

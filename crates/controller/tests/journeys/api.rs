@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, StreamBody};
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, StreamBody};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -116,7 +116,14 @@ impl Api {
     }
 
     pub(crate) fn all(&self, plural: &str) -> Vec<Value> {
-        self.0.lock().unwrap().objects.iter().filter(|(key, _)| key.0 == plural).map(|(_, o)| o.clone()).collect()
+        self.0
+            .lock()
+            .unwrap()
+            .objects
+            .iter()
+            .filter(|(key, _)| key.0 == plural)
+            .map(|(_, o)| o.clone())
+            .collect()
     }
 
     /// Creates or replaces an object, as somebody else.
@@ -125,22 +132,36 @@ impl Api {
     }
 
     /// Changes an object, as somebody else.
-    pub(crate) fn change(&self, plural: &str, namespace: &str, name: &str, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn change(
+        &self,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&mut Value),
+    ) {
         let mut inner = self.0.lock().unwrap();
-        let mut object = inner.objects[&(plural.to_owned(), namespace.to_owned(), name.to_owned())].clone();
+        let mut object =
+            inner.objects[&(plural.to_owned(), namespace.to_owned(), name.to_owned())].clone();
         change(&mut object);
         inner.store(plural, object);
     }
 
     pub(crate) fn delete(&self, plural: &str, namespace: &str, name: &str) {
         let mut inner = self.0.lock().unwrap();
-        let mut object = inner.objects.remove(&(plural.to_owned(), namespace.to_owned(), name.to_owned())).unwrap();
+        let mut object = inner
+            .objects
+            .remove(&(plural.to_owned(), namespace.to_owned(), name.to_owned()))
+            .unwrap();
         inner.version += 1;
         object["metadata"]["resourceVersion"] = inner.version.to_string().into();
         inner.tell("DELETED", plural, object);
     }
 
-    async fn answer(&self, client: u64, request: Request<Body>) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+    async fn answer(
+        &self,
+        client: u64,
+        request: Request<Body>,
+    ) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -148,7 +169,8 @@ impl Api {
         if parts.method != Method::GET && !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        let path: Vec<String> = parts.uri.path().trim_matches('/').split('/').map(Into::into).collect();
+        let path: Vec<String> =
+            parts.uri.path().trim_matches('/').split('/').map(Into::into).collect();
         let path = if path[0] == "api" { &path[2..] } else { &path[3..] };
         let (namespace, path) = match path {
             [n, namespace, rest @ ..] if n == "namespaces" => (namespace.clone(), rest.to_vec()),
@@ -177,7 +199,12 @@ impl Api {
 }
 
 impl Inner {
-    fn read(&mut self, namespace: &str, path: &[String], query: &str) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+    fn read(
+        &mut self,
+        namespace: &str,
+        path: &[String],
+        query: &str,
+    ) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
         let plural = &path[0];
         if let Some(name) = path.get(1) {
             return match self.objects.get(&(plural.clone(), namespace.to_owned(), name.clone())) {
@@ -185,19 +212,26 @@ impl Inner {
                 None => failure(StatusCode::NOT_FOUND, "not found"),
             };
         }
-        let parameter = |name: &str| query.split('&').find_map(|p| p.strip_prefix(name)?.strip_prefix('='));
+        let parameter =
+            |name: &str| query.split('&').find_map(|p| p.strip_prefix(name)?.strip_prefix('='));
         if parameter("watch") != Some("true") {
-            let items: Vec<_> = self.objects.iter().filter(|(key, _)| key.0 == *plural).map(|(_, o)| o).collect();
-            return answer(&json!({ "metadata": { "resourceVersion": self.version.to_string() }, "items": items }));
+            let items: Vec<_> =
+                self.objects.iter().filter(|(key, _)| key.0 == *plural).map(|(_, o)| o).collect();
+            return answer(
+                &json!({ "metadata": { "resourceVersion": self.version.to_string() }, "items": items }),
+            );
         }
-        let from: u64 = parameter("resourceVersion").and_then(|v| v.parse().ok()).unwrap_or_default();
+        let from: u64 =
+            parameter("resourceVersion").and_then(|v| v.parse().ok()).unwrap_or_default();
         let oldest = self.history.first().map_or(self.version + 1, |(version, ..)| *version);
         let (sender, receiver) = mpsc::unbounded_channel();
         if from + 1 < oldest {
             let gone = json!({ "type": "ERROR", "object": { "code": 410, "status": "Failure", "message": "too old", "reason": "Expired" } });
             sender.send(gone).unwrap();
         }
-        for (_, _, event) in self.history.iter().filter(|(version, of, _)| *version > from && of == plural) {
+        for (_, _, event) in
+            self.history.iter().filter(|(version, of, _)| *version > from && of == plural)
+        {
             sender.send(event.clone()).unwrap();
         }
         self.watchers.push((plural.clone(), from, sender));
@@ -208,7 +242,13 @@ impl Inner {
         Response::new(UnsyncBoxBody::new(StreamBody::new(lines.boxed())))
     }
 
-    fn write(&mut self, method: &Method, namespace: &str, path: &[String], body: Value) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+    fn write(
+        &mut self,
+        method: &Method,
+        namespace: &str,
+        path: &[String],
+        body: Value,
+    ) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
         let plural = &path[0];
         if *method == Method::POST {
             let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -217,7 +257,9 @@ impl Inner {
             }
             return answer(&self.store(plural, body));
         }
-        let Some(old) = self.objects.get(&(plural.clone(), namespace.to_owned(), path[1].clone())).cloned() else {
+        let Some(old) =
+            self.objects.get(&(plural.clone(), namespace.to_owned(), path[1].clone())).cloned()
+        else {
             return failure(StatusCode::NOT_FOUND, "not found");
         };
         let carried = &body["metadata"]["resourceVersion"];
@@ -239,12 +281,17 @@ impl Inner {
     fn store(&mut self, plural: &str, mut object: Value) -> Value {
         self.version += 1;
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        let key = (plural.to_owned(), text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]));
+        let key = (
+            plural.to_owned(),
+            text(&object["metadata"]["namespace"]),
+            text(&object["metadata"]["name"]),
+        );
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
         if object["metadata"]["uid"].is_null() {
             object["metadata"]["uid"] = format!("uid-{}", self.version).into();
         }
-        let kind = if self.objects.insert(key, object.clone()).is_some() { "MODIFIED" } else { "ADDED" };
+        let kind =
+            if self.objects.insert(key, object.clone()).is_some() { "MODIFIED" } else { "ADDED" };
         self.tell(kind, plural, object.clone());
         object
     }

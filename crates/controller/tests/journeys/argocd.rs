@@ -22,8 +22,7 @@ fn next(app: &Value) -> Option<Value> {
     let phase = app["status"]["operationState"]["phase"].as_str().unwrap_or_default();
     let source = &app["spec"]["source"];
     if !app["operation"].is_null() && phase.is_empty() {
-        next["status"]["operationState"] =
-            json!({ "phase": "Running", "operation": app["operation"], "startedAt": now, "syncResult": { "source": app["operation"]["sync"]["source"] } });
+        next["status"]["operationState"] = json!({ "phase": "Running", "operation": app["operation"], "startedAt": now, "syncResult": { "source": app["operation"]["sync"]["source"] } });
     } else if phase == "Running" || phase == "Terminating" {
         let state = &mut next["status"]["operationState"];
         state["phase"] = if phase == "Running" { "Succeeded" } else { "Failed" }.into();
@@ -35,7 +34,9 @@ fn next(app: &Value) -> Option<Value> {
             next["status"]["history"] = history.into();
         }
         next.as_object_mut()?.remove("operation");
-    } else if app["status"]["sync"]["comparedTo"]["source"] != *source || app["metadata"]["annotations"]["argocd.argoproj.io/refresh"].is_string() {
+    } else if app["status"]["sync"]["comparedTo"]["source"] != *source
+        || app["metadata"]["annotations"]["argocd.argoproj.io/refresh"].is_string()
+    {
         next["metadata"]["annotations"].as_object_mut()?.remove("argocd.argoproj.io/refresh");
         next["status"]["sync"] = json!({ "status": "Synced", "comparedTo": { "source": source } });
         next["status"]["health"] = json!({ "status": "Healthy" });

@@ -1,6 +1,13 @@
 //! The controller against an API in memory, with an Argo CD that does what it is told.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on says so by panicking, and its helpers are tests too")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't go on says so by panicking, and its helpers are tests too"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "JSON reads better where it is used without a sign before it"
+)]
 
 mod api;
 mod argocd;
@@ -36,7 +43,13 @@ impl World {
         self.controller = JoinSet::new();
         self.controller.spawn(async move {
             let mut tasks = Tasks::until(Shutdown::new());
-            wharfinger_controller::run(client, 64, Faults::default(), &Readiness::default(), &mut tasks);
+            wharfinger_controller::run(
+                client,
+                64,
+                Faults::default(),
+                &Readiness::default(),
+                &mut tasks,
+            );
             tasks.run().await.unwrap();
         });
     }
@@ -68,12 +81,15 @@ impl World {
     }
 
     fn freight(&self, name: &str) {
-        self.api.put("freights", json!({
-            "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Freight",
-            "metadata": { "namespace": "shop", "name": name },
-            "origin": { "kind": "Warehouse", "name": "w" },
-            "images": [{ "repoURL": "registry/app", "tag": name }],
-        }));
+        self.api.put(
+            "freights",
+            json!({
+                "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Freight",
+                "metadata": { "namespace": "shop", "name": name },
+                "origin": { "kind": "Warehouse", "name": "w" },
+                "images": [{ "repoURL": "registry/app", "tag": name }],
+            }),
+        );
     }
 
     fn application(&self, name: &str, stage: &str) {
@@ -91,11 +107,14 @@ impl World {
 
     fn promote(&self, name: &str, stage: &str, freight: &str, annotations: Value) {
         let steps = self.api.get("stages", "shop", stage).unwrap()["spec"]["promotionTemplate"]["spec"]["steps"].clone();
-        self.api.put("promotions", json!({
-            "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Promotion",
-            "metadata": { "namespace": "shop", "name": name, "annotations": annotations },
-            "spec": { "stage": stage, "freight": freight, "steps": steps },
-        }));
+        self.api.put(
+            "promotions",
+            json!({
+                "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Promotion",
+                "metadata": { "namespace": "shop", "name": name, "annotations": annotations },
+                "spec": { "stage": stage, "freight": freight, "steps": steps },
+            }),
+        );
     }
 
     fn promotion(&self, name: &str) -> Value {
@@ -117,17 +136,33 @@ impl World {
         world.freight(FREIGHT);
         applications.iter().for_each(|name| world.application(name, "dev"));
         world.start();
-        world.until("the Stage was looked at", |w| w.stage_status("dev")["observedGeneration"] == 1).await;
+        world
+            .until("the Stage was looked at", |w| w.stage_status("dev")["observedGeneration"] == 1)
+            .await;
         world
     }
 
     #[track_caller]
-    fn until(&self, what: &'static str, mut is: impl FnMut(&Self) -> bool) -> impl Future<Output = ()> {
+    fn until(
+        &self,
+        what: &'static str,
+        mut is: impl FnMut(&Self) -> bool,
+    ) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
             let start = Instant::now();
             while !is(self) {
-                assert!(start.elapsed() < Duration::from_secs(10), "{caller}: never: {what}; {:#?}", self.api.writes().iter().rev().take(12).map(|w| format!("{} {:.300}", w.what, w.body.to_string())).collect::<Vec<_>>());
+                assert!(
+                    start.elapsed() < Duration::from_secs(10),
+                    "{caller}: never: {what}; {:#?}",
+                    self.api
+                        .writes()
+                        .iter()
+                        .rev()
+                        .take(12)
+                        .map(|w| format!("{} {:.300}", w.what, w.body.to_string()))
+                        .collect::<Vec<_>>()
+                );
                 sleep(Duration::from_millis(2)).await;
             }
         }
@@ -136,7 +171,9 @@ impl World {
 
 fn env(app: &Value) -> Vec<String> {
     let env = app["spec"]["source"]["plugin"]["env"].as_array().cloned().unwrap_or_default();
-    env.iter().map(|e| format!("{}={}", e["name"].as_str().unwrap(), e["value"].as_str().unwrap())).collect()
+    env.iter()
+        .map(|e| format!("{}={}", e["name"].as_str().unwrap(), e["value"].as_str().unwrap()))
+        .collect()
 }
 
 #[tokio::test]
@@ -144,7 +181,13 @@ async fn a_promotion_goes_from_its_creation_to_the_end() {
     let world = World::with_stage(&["web", "db"]).await;
     world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({ "kargo.akuity.io/create-actor": "email:ann@example.com", "wharfinger.dev/reason": "because" }));
     world.until("it succeeded", |w| w.promotion("dev.1.b3e7149")["phase"] == "Succeeded").await;
-    world.until("the Stage is ready", |w| w.stage_status("dev")["conditions"].as_array().is_some_and(|c| c.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"))).await;
+    world
+        .until("the Stage is ready", |w| {
+            w.stage_status("dev")["conditions"]
+                .as_array()
+                .is_some_and(|c| c.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"))
+        })
+        .await;
 
     let stage = world.stage_status("dev");
     let id = stage["freightHistory"][0]["id"].as_str().unwrap().to_owned();
@@ -158,22 +201,37 @@ async fn a_promotion_goes_from_its_creation_to_the_end() {
     assert_eq!(stage["health"]["status"], "Healthy");
 
     for app in ["web", "db"] {
-        assert_eq!(env(&world.app(app)), ["WHARFINGER_STAGE=shop:dev".to_owned(), format!("WHARFINGER_FREIGHT=1-{id}")]);
+        assert_eq!(
+            env(&world.app(app)),
+            ["WHARFINGER_STAGE=shop:dev".to_owned(), format!("WHARFINGER_FREIGHT=1-{id}")]
+        );
     }
     let promotion = world.promotion("dev.1.b3e7149");
     assert_eq!(promotion["message"], "2 of 2 Applications done");
     assert_eq!(promotion["freight"]["name"], FREIGHT);
     assert_eq!(promotion["state"]["step-1"]["applications"].as_array().unwrap().len(), 2);
-    world.until("the Freight is there", |w| w.api.get("freights", "shop", FREIGHT).unwrap()["status"]["currentlyIn"]["dev"]["since"].is_string()).await;
+    world
+        .until("the Freight is there", |w| {
+            w.api.get("freights", "shop", FREIGHT).unwrap()["status"]["currentlyIn"]["dev"]["since"]
+                .is_string()
+        })
+        .await;
     let events = world.api.all("events");
-    assert_eq!(events.iter().map(|e| e["reason"].as_str().unwrap()).collect::<Vec<_>>(), ["PromotionSucceeded"]);
+    assert_eq!(
+        events.iter().map(|e| e["reason"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["PromotionSucceeded"]
+    );
 
     // The Stage's write is the first, and then the Applications'.
     let writes = world.api.writes();
     let from = writes.iter().position(|w| !w.body["status"]["assignment"].is_null()).unwrap();
     let order: Vec<_> = writes[from..].iter().map(|w| w.what.as_str()).collect();
     assert_eq!(order[0], "PUT stages/dev/status", "{order:?}");
-    assert!(order[1..4].contains(&"PATCH applications/web") && order[1..4].contains(&"PATCH applications/db"), "{order:?}");
+    assert!(
+        order[1..3].contains(&"PATCH applications/web")
+            && order[1..3].contains(&"PATCH applications/db"),
+        "{order:?}"
+    );
 
     // All is done: nothing is written any more.
     sleep(Duration::from_millis(1500)).await;
@@ -191,8 +249,11 @@ async fn killed_at_any_write_it_goes_on_and_ends_right() {
             world.api.die_at(write, death);
             world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
             let start = Instant::now();
-            let settled = |w: &World| w.promotion("dev.1.b3e7149")["phase"] == "Succeeded" && w.stage_status("dev")["health"]["status"] == "Healthy" && w.api.get("freights", "shop", FREIGHT).unwrap()["status"]["currentlyIn"]["dev"].is_object();
-            while !world.api.died() && !settled(&world) && start.elapsed() < Duration::from_secs(10) {
+            let settled = |w: &World| {
+                w.promotion("dev.1.b3e7149")["phase"] == "Succeeded" && w.stage_status("dev")["health"]["status"] == "Healthy" && w.api.get("freights", "shop", FREIGHT).unwrap()["status"]["currentlyIn"]["dev"].is_object()
+            };
+            while !world.api.died() && !settled(&world) && start.elapsed() < Duration::from_secs(10)
+            {
                 sleep(Duration::from_millis(2)).await;
             }
             if world.api.died() {
@@ -203,13 +264,26 @@ async fn killed_at_any_write_it_goes_on_and_ends_right() {
                 world.start();
             }
             world.until("it settled", settled).await;
-            world.until("the Promotion is folded", |w| w.stage_status("dev")["currentPromotion"].is_null()).await;
+            world
+                .until("the Promotion is folded", |w| {
+                    w.stage_status("dev")["currentPromotion"].is_null()
+                })
+                .await;
             let stage = world.stage_status("dev");
-            assert_eq!(stage["assignment"]["generation"], 1, "killed {death:?} write {write}: assigned twice");
-            assert_eq!(stage["lastPromotion"]["name"], "dev.1.b3e7149", "killed {death:?} write {write}");
+            assert_eq!(
+                stage["assignment"]["generation"], 1,
+                "killed {death:?} write {write}: assigned twice"
+            );
+            assert_eq!(
+                stage["lastPromotion"]["name"], "dev.1.b3e7149",
+                "killed {death:?} write {write}"
+            );
             for app in ["web", "db"] {
                 let history = world.app(app)["status"]["history"].as_array().unwrap().len();
-                assert_eq!(history, 1, "killed {death:?} write {write}: {app} was synced {history} times");
+                assert_eq!(
+                    history, 1,
+                    "killed {death:?} write {write}: {app} was synced {history} times"
+                );
             }
         }
     }
@@ -224,16 +298,32 @@ async fn a_restarted_controller_takes_up_the_next_in_the_queue() {
     world.promote("dev.2.c021d54", "dev", "c021d5477b24cc671550cfa87f16fb6e4828ad18", json!({}));
     world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
     world.start();
-    world.until("both ended", |w| ["dev.1.b3e7149", "dev.2.c021d54"].iter().all(|p| w.promotion(p)["phase"] == "Succeeded")).await;
-    world.until("folded", |w| w.stage_status("dev")["lastPromotion"]["name"] == "dev.2.c021d54").await;
+    world
+        .until("both ended", |w| {
+            ["dev.1.b3e7149", "dev.2.c021d54"]
+                .iter()
+                .all(|p| w.promotion(p)["phase"] == "Succeeded")
+        })
+        .await;
+    world
+        .until("folded", |w| w.stage_status("dev")["lastPromotion"]["name"] == "dev.2.c021d54")
+        .await;
     let stage = world.stage_status("dev");
     assert_eq!(stage["assignment"]["generation"], 2);
     assert_eq!(stage["freightHistory"].as_array().unwrap().len(), 2);
     world.until("the second Freight is there", |w| w.api.get("freights", "shop", "c021d5477b24cc671550cfa87f16fb6e4828ad18").unwrap()["status"]["currentlyIn"]["dev"].is_object()).await;
-    assert!(world.api.get("freights", "shop", FREIGHT).unwrap()["status"]["currentlyIn"]["dev"].is_null());
+    assert!(
+        world.api.get("freights", "shop", FREIGHT).unwrap()["status"]["currentlyIn"]["dev"]
+            .is_null()
+    );
     // And back: it comes, the other leaves.
     world.promote("dev.3.b3e7149", "dev", FREIGHT, json!({}));
-    world.until("the first Freight is back", |w| w.api.get("freights", "shop", FREIGHT).unwrap()["status"]["currentlyIn"]["dev"].is_object()).await;
+    world
+        .until("the first Freight is back", |w| {
+            w.api.get("freights", "shop", FREIGHT).unwrap()["status"]["currentlyIn"]["dev"]
+                .is_object()
+        })
+        .await;
     world.until("the second left", |w| w.api.get("freights", "shop", "c021d5477b24cc671550cfa87f16fb6e4828ad18").unwrap()["status"]["currentlyIn"]["dev"].is_null()).await;
 }
 
@@ -244,7 +334,12 @@ async fn what_can_not_be_done_ends_the_promotion_and_assigns_nothing() {
     world.promote("other.1.b3e7149", "other", FREIGHT, json!({}));
     world.until("errored", |w| w.promotion("other.1.b3e7149")["phase"] == "Errored").await;
     let message = world.promotion("other.1.b3e7149")["message"].as_str().unwrap().to_owned();
-    assert!(message.starts_with("step 2 (`git-clone`) is not supported by this version; nothing was assigned"), "{message}");
+    assert!(
+        message.starts_with(
+            "step 2 (`git-clone`) is not supported by this version; nothing was assigned"
+        ),
+        "{message}"
+    );
     assert!(world.stage_status("other")["assignment"].is_null());
 
     world.promote("dev.1.missing", "dev", "missing", json!({}));
@@ -255,8 +350,15 @@ async fn what_can_not_be_done_ends_the_promotion_and_assigns_nothing() {
     world.stage("empty", json!([{ "uses": "assign" }]));
     world.promote("empty.1.b3e7149", "empty", FREIGHT, json!({}));
     world.until("failed", |w| w.promotion("empty.1.b3e7149")["phase"] == "Failed").await;
-    assert_eq!(world.promotion("empty.1.b3e7149")["state"]["step-1"]["check"]["code"], "no-applications");
-    world.until("folded", |w| w.stage_status("empty")["conditions"][1]["reason"] == "LastPromotionFailed").await;
+    assert_eq!(
+        world.promotion("empty.1.b3e7149")["state"]["step-1"]["check"]["code"],
+        "no-applications"
+    );
+    world
+        .until("folded", |w| {
+            w.stage_status("empty")["conditions"][1]["reason"] == "LastPromotionFailed"
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -265,15 +367,25 @@ async fn an_abort_ends_one_that_waits_and_one_that_is_at_work() {
     world.argocd.shutdown().await;
     world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
     world.promote("dev.2.b3e7149", "dev", FREIGHT, json!({}));
-    world.until("one is at work, one waits", |w| w.promotion("dev.1.b3e7149")["phase"] == "Running" && w.promotion("dev.2.b3e7149")["phase"] == "Pending").await;
-    let abort = |o: &mut Value| o["metadata"]["annotations"]["kargo.akuity.io/abort"] = r#"{"action":"terminate","actor":"email:ann@example.com"}"#.into();
+    world
+        .until("one is at work, one waits", |w| {
+            w.promotion("dev.1.b3e7149")["phase"] == "Running"
+                && w.promotion("dev.2.b3e7149")["phase"] == "Pending"
+        })
+        .await;
+    let abort = |o: &mut Value| {
+        o["metadata"]["annotations"]["kargo.akuity.io/abort"] =
+            r#"{"action":"terminate","actor":"email:ann@example.com"}"#.into()
+    };
     world.api.change("promotions", "shop", "dev.2.b3e7149", abort);
     world.until("aborted", |w| w.promotion("dev.2.b3e7149")["phase"] == "Aborted").await;
     assert_eq!(world.promotion("dev.1.b3e7149")["phase"], "Running");
     world.api.change("promotions", "shop", "dev.1.b3e7149", abort);
     world.until("aborted", |w| w.promotion("dev.1.b3e7149")["phase"] == "Aborted").await;
     assert_eq!(world.promotion("dev.1.b3e7149")["message"], "aborted by email:ann@example.com");
-    world.until("folded", |w| w.stage_status("dev")["lastPromotion"]["name"] == "dev.1.b3e7149").await;
+    world
+        .until("folded", |w| w.stage_status("dev")["lastPromotion"]["name"] == "dev.1.b3e7149")
+        .await;
     // What was committed stays, and is carried out.
     assert_eq!(world.stage_status("dev")["assignment"]["generation"], 1);
     world.start_argocd();
@@ -291,15 +403,34 @@ async fn a_rollback_takes_over_and_ends_what_runs() {
     world.promote("dev.2.c021d54", "dev", "c021d5477b24cc671550cfa87f16fb6e4828ad18", json!({}));
     world.until("the operation is there", |w| w.app("web")["operation"].is_object()).await;
     argocd::step(&world.api);
-    world.promote("dev.3.b3e7149", "dev", FREIGHT, json!({ "wharfinger.dev/collection": first, "kargo.akuity.io/rollback": "true" }));
-    world.until("superseded", |w| w.promotion("dev.2.c021d54")["message"].as_str().unwrap_or_default().starts_with("superseded by dev.3.b3e7149")).await;
+    world.promote(
+        "dev.3.b3e7149",
+        "dev",
+        FREIGHT,
+        json!({ "wharfinger.dev/collection": first, "kargo.akuity.io/rollback": "true" }),
+    );
+    world
+        .until("superseded", |w| {
+            w.promotion("dev.2.c021d54")["message"]
+                .as_str()
+                .unwrap_or_default()
+                .starts_with("superseded by dev.3.b3e7149")
+        })
+        .await;
     assert_eq!(world.promotion("dev.2.c021d54")["phase"], "Aborted");
     assert_eq!(world.promotion("dev.2.c021d54")["state"]["step-1"]["check"]["code"], "superseded");
-    world.until("its operation is ended", |w| w.app("web")["status"]["operationState"]["phase"] == "Terminating").await;
+    world
+        .until("its operation is ended", |w| {
+            w.app("web")["status"]["operationState"]["phase"] == "Terminating"
+        })
+        .await;
     world.start_argocd();
     world.until("rolled back", |w| w.promotion("dev.3.b3e7149")["phase"] == "Succeeded").await;
     let assignment = &world.stage_status("dev")["assignment"];
-    assert_eq!((assignment["generation"].as_u64(), assignment["collection"].as_str()), (Some(3), Some(&*first)));
+    assert_eq!(
+        (assignment["generation"].as_u64(), assignment["collection"].as_str()),
+        (Some(3), Some(&*first))
+    );
     assert_eq!(env(&world.app("web"))[1], format!("WHARFINGER_FREIGHT=3-{first}"));
 }
 
@@ -309,14 +440,18 @@ async fn an_application_is_held_to_its_stage_and_one_that_comes_later_too() {
     world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
     world.until("it succeeded", |w| w.promotion("dev.1.b3e7149")["phase"] == "Succeeded").await;
     let right = env(&world.app("web"));
-    world.api.change("applications", "argocd", "web", |app| app["spec"]["source"]["plugin"]["env"] = json!([]));
+    world.api.change("applications", "argocd", "web", |app| {
+        app["spec"]["source"]["plugin"]["env"] = json!([])
+    });
     world.until("repaired", |w| env(&w.app("web")) == right).await;
     world.application("late", "dev");
     world.until("claimed", |w| env(&w.app("late")) == right).await;
     world.until("deployed", |w| w.app("late")["status"]["history"].is_array()).await;
     // Without our plugin it is none of our business.
     world.application("native", "dev");
-    world.api.change("applications", "argocd", "native", |app| app["spec"]["source"] = json!({ "repoURL": "x", "helm": {} }));
+    world.api.change("applications", "argocd", "native", |app| {
+        app["spec"]["source"] = json!({ "repoURL": "x", "helm": {} })
+    });
     sleep(Duration::from_millis(100)).await;
     assert!(world.app("native")["operation"].is_null());
 }
@@ -326,10 +461,16 @@ async fn a_refused_patch_is_shown_and_not_sent_again_and_again() {
     let world = World::with_stage(&["web"]).await;
     world.api.refuse_patches(Some("admission webhook denied the request: no"));
     world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
-    world.until("the refusal is shown", |w| w.promotion("dev.1.b3e7149")["message"].as_str().unwrap_or_default().contains("no")).await;
+    world
+        .until("the refusal is shown", |w| {
+            w.promotion("dev.1.b3e7149")["message"].as_str().unwrap_or_default().contains("no")
+        })
+        .await;
     // Whatever else happens to the Application.
     for n in 0..50 {
-        world.api.change("applications", "argocd", "web", |app| app["metadata"]["labels"]["n"] = n.to_string().into());
+        world.api.change("applications", "argocd", "web", |app| {
+            app["metadata"]["labels"]["n"] = n.to_string().into()
+        });
         sleep(Duration::from_millis(20)).await;
     }
     let patches = world.api.writes().iter().filter(|w| w.what == "PATCH applications/web").count();
@@ -343,8 +484,12 @@ async fn conflicts_are_read_and_decided_again() {
     let mut world = World::with_stage(&["web"]).await;
     // The watches are gone, so everything it knows is old.
     world.api.break_watches(false);
-    world.api.change("stages", "shop", "dev", |s| s["metadata"]["annotations"]["touched"] = "1".into());
-    world.api.change("applications", "argocd", "web", |a| a["metadata"]["annotations"]["touched"] = "1".into());
+    world
+        .api
+        .change("stages", "shop", "dev", |s| s["metadata"]["annotations"]["touched"] = "1".into());
+    world.api.change("applications", "argocd", "web", |a| {
+        a["metadata"]["annotations"]["touched"] = "1".into()
+    });
     world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
     world.until("it succeeded", |w| w.promotion("dev.1.b3e7149")["phase"] == "Succeeded").await;
     assert_eq!(world.stage_status("dev")["assignment"]["generation"], 1);
@@ -382,10 +527,18 @@ async fn applications_that_do_not_render_are_looked_at_until_they_do() {
     world.until("it succeeded", |w| w.promotion("dev.1.b3e7149")["phase"] == "Succeeded").await;
     sleep(Duration::from_millis(50)).await;
     world.argocd.shutdown().await;
-    for (app, text) in [("a", "failed to generate manifest for source 1 of 1: rpc error: code = Unavailable"), ("b", "Manifest generation error (cached): rpc error"), ("c", "failed to generate manifest: rpc error: code = FailedPrecondition desc = no")] {
-        world.api.change("applications", "argocd", app, |a| a["status"]["conditions"] = json!([{ "type": "ComparisonError", "message": text }]));
+    for (app, text) in [
+        ("a", "failed to generate manifest for source 1 of 1: rpc error: code = Unavailable"),
+        ("b", "Manifest generation error (cached): rpc error"),
+        ("c", "failed to generate manifest: rpc error: code = FailedPrecondition desc = no"),
+    ] {
+        world.api.change("applications", "argocd", app, |a| {
+            a["status"]["conditions"] = json!([{ "type": "ComparisonError", "message": text }])
+        });
     }
-    let refresh = |w: &World, app: &str| w.app(app)["metadata"]["annotations"]["argocd.argoproj.io/refresh"].clone();
+    let refresh = |w: &World, app: &str| {
+        w.app(app)["metadata"]["annotations"]["argocd.argoproj.io/refresh"].clone()
+    };
     world.until("a is refreshed", |w| refresh(w, "a") == "normal").await;
     assert!(refresh(&world, "b").is_null());
     // It renders again; b follows at once.
@@ -398,7 +551,7 @@ async fn applications_that_do_not_render_are_looked_at_until_they_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn from_the_creation_to_the_patch_it_takes_three_writes_and_no_more() {
+async fn between_the_creation_and_the_patch_there_is_one_write() {
     let world = World::with_stage(&["web"]).await;
     world.api.delay(Duration::from_millis(5));
     let mut times = vec![];
@@ -408,14 +561,27 @@ async fn from_the_creation_to_the_patch_it_takes_three_writes_and_no_more() {
         world.promote(&name, "dev", FREIGHT, json!({}));
         world.until("it succeeded", |w| w.promotion(&name)["phase"] == "Succeeded").await;
         let writes = world.api.writes();
-        let at = |what: &str, holds: &str| writes.iter().find(|w| w.what == what && w.at >= start && w.body.to_string().contains(holds)).unwrap().at - start;
+        let at = |what: &str, holds: &str| {
+            writes
+                .iter()
+                .find(|w| w.what == what && w.at >= start && w.body.to_string().contains(holds))
+                .unwrap()
+                .at
+                - start
+        };
         let generation = format!("\"generation\":{n}");
-        times.push((at("PUT stages/dev/status", &generation), at("PATCH applications/web", &format!("{n}-"))));
+        times.push((
+            at("PUT stages/dev/status", &generation),
+            at("PATCH applications/web", &format!("{n}-")),
+        ));
         world.until("all is folded", |w| w.stage_status("dev")["currentPromotion"].is_null()).await;
     }
     times.sort_by_key(|t| t.1);
     let (stage, patch) = times[10];
-    println!("creation to assignment written (5 ms of API in it): median {stage:?}; to patch sent (10 ms in it): median {patch:?}, worst {:?}", times[19].1);
+    println!(
+        "creation to assignment written (5 ms of API in it): median {stage:?}; to patch sent (10 ms in it): median {patch:?}, worst {:?}",
+        times[19].1
+    );
     // The budget is 30 ms. What fails here is a pause in between, not a busy machine.
     assert!(patch < Duration::from_millis(150), "{times:?}");
 }
@@ -429,13 +595,29 @@ async fn thirty_stages_are_promoted_side_by_side() {
         world.application(&format!("app{n}"), &format!("s{n}"));
     }
     world.start();
-    world.until("all were looked at", |w| (0..30).all(|n| w.stage_status(&format!("s{n}"))["observedGeneration"] == 1)).await;
+    world
+        .until("all were looked at", |w| {
+            (0..30).all(|n| w.stage_status(&format!("s{n}"))["observedGeneration"] == 1)
+        })
+        .await;
     world.api.delay(Duration::from_millis(100));
     let start = Instant::now();
-    (0..30).for_each(|n| world.promote(&format!("s{n}.1.b3e7149"), &format!("s{n}"), FREIGHT, json!({})));
-    world.until("all are patched", |w| w.api.count(|x| x.what.starts_with("PATCH applications/")) == 30).await;
+    (0..30).for_each(|n| {
+        world.promote(&format!("s{n}.1.b3e7149"), &format!("s{n}"), FREIGHT, json!({}))
+    });
+    world
+        .until("all are patched", |w| {
+            w.api.count(|x| x.what.starts_with("PATCH applications/")) == 30
+        })
+        .await;
     let took = start.elapsed();
-    println!("thirty Promotions at once, the last patch after {took:?}; 200 ms of it the API's; one after the other they would take more than 6 s");
+    println!(
+        "thirty Promotions at once, the last patch after {took:?}; 200 ms of it the API's; one after the other they would take more than 6 s"
+    );
     assert!(took < Duration::from_secs(3), "{took:?}");
-    world.until("all succeeded", |w| (0..30).all(|n| w.promotion(&format!("s{n}.1.b3e7149"))["phase"] == "Succeeded")).await;
+    world
+        .until("all succeeded", |w| {
+            (0..30).all(|n| w.promotion(&format!("s{n}.1.b3e7149"))["phase"] == "Succeeded")
+        })
+        .await;
 }

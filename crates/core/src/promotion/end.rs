@@ -54,7 +54,9 @@ impl Ended {
         }
         status.finished_at = Some(now.clone());
         let current = usize::try_from(status.current_step).unwrap_or_default();
-        if let Some(step) = status.step_execution_metadata.get_mut(current).filter(|s| s.finished_at.is_none()) {
+        if let Some(step) =
+            status.step_execution_metadata.get_mut(current).filter(|s| s.finished_at.is_none())
+        {
             step.status = self.phase.as_str().into();
             step.message.clone_from(&self.message);
             step.finished_at = Some(now);

@@ -31,16 +31,23 @@ pub struct Assign {
 pub fn plan(promotion: &Promotion) -> Result<Plan, Check> {
     let steps = &promotion.spec.steps;
     if steps.is_empty() {
-        return Err(Check::failed(Code::Step, "the Promotion has no steps").fix("Give its Stage a promotionTemplate"));
+        return Err(Check::failed(Code::Step, "the Promotion has no steps")
+            .fix("Give its Stage a promotionTemplate"));
     }
-    let steps = steps.iter().enumerate().map(|(index, step)| understand(step, index)).collect::<Result<_, _>>()?;
+    let steps = steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| understand(step, index))
+        .collect::<Result<_, _>>()?;
     Ok(Plan { steps })
 }
 
 fn understand(step: &PromotionStep, index: usize) -> Result<Assign, Check> {
     let number = index + 1;
     let unsupported = |what: String| {
-        let text = format!("step {number} ({what}) is not supported by this version; nothing was assigned");
+        let text = format!(
+            "step {number} ({what}) is not supported by this version; nothing was assigned"
+        );
         Check::failed(Code::Step, text)
     };
     let wrong = |what: String| {
@@ -64,8 +71,14 @@ fn understand(step: &PromotionStep, index: usize) -> Result<Assign, Check> {
             for (field, value) in config {
                 match (field.as_str(), value) {
                     ("allowNone", Value::Bool(value)) => allow_none = *value,
-                    ("allowNone", _) => return Err(wrong("config field `allowNone` is neither true nor false".into())),
-                    (other, _) => return Err(wrong(format!("config field `{other}` is not known"))),
+                    ("allowNone", _) => {
+                        return Err(wrong(
+                            "config field `allowNone` is neither true nor false".into(),
+                        ));
+                    }
+                    (other, _) => {
+                        return Err(wrong(format!("config field `{other}` is not known")));
+                    }
                 }
             }
         }
@@ -74,11 +87,17 @@ fn understand(step: &PromotionStep, index: usize) -> Result<Assign, Check> {
     let timeout = match step.retry.as_ref().and_then(|r| r.timeout.as_deref()) {
         None => Some(TIMEOUT),
         Some(text) => {
-            let timeout = duration::parse(text).ok_or_else(|| wrong(format!("retry.timeout {text:?} is not a duration")))?;
+            let timeout = duration::parse(text)
+                .ok_or_else(|| wrong(format!("retry.timeout {text:?} is not a duration")))?;
             Some(timeout).filter(|t| !t.is_zero())
         }
     };
-    Ok(Assign { alias: alias(step, index), allow_none, timeout, continue_on_error: step.continue_on_error })
+    Ok(Assign {
+        alias: alias(step, index),
+        allow_none,
+        timeout,
+        continue_on_error: step.continue_on_error,
+    })
 }
 
 /// The name under which a step's output is kept.

@@ -49,8 +49,12 @@ pub fn advance(
         let mut meta = status.step_execution_metadata.get(index).cloned().unwrap_or_default();
         meta.alias.clone_from(&step.alias);
         meta.continue_on_error = step.continue_on_error;
-        let began = meta.started_at.get_or_insert_with(|| second(if index == 0 { assigned } else { now })).0;
-        let outcome = wait(step, members, now >= step.timeout.map_or(Timestamp::MAX, |t| began + t));
+        let began = meta
+            .started_at
+            .get_or_insert_with(|| second(if index == 0 { assigned } else { now }))
+            .0;
+        let outcome =
+            wait(step, members, now >= step.timeout.map_or(Timestamp::MAX, |t| began + t));
         let (phase, message, check) = match outcome {
             Outcome::Wait(message) => {
                 meta.status = "Running".into();
@@ -102,7 +106,10 @@ fn wait(step: &Assign, members: &[Member], late: bool) -> Outcome {
     let failed: Vec<_> = members.iter().filter(|m| m.progress.failed()).collect();
     if let Some(first) = failed.first() {
         let code = first.progress.check.code;
-        return Outcome::Ended(Phase::Failed, Check::failed(code, format!("{summary}; {}", named(&failed))));
+        return Outcome::Ended(
+            Phase::Failed,
+            Check::failed(code, format!("{summary}; {}", named(&failed))),
+        );
     }
     if done == members.len() {
         return Outcome::Done(summary);
@@ -157,7 +164,9 @@ fn keep(status: &mut PromotionStatus, index: usize, meta: StepExecutionMetadata)
 
 /// The phase of a Promotion whose steps have ended.
 fn worst(status: &PromotionStatus) -> Phase {
-    let count = |s: &str| status.step_execution_metadata.iter().any(|m| m.status == s && !m.continue_on_error);
+    let count = |s: &str| {
+        status.step_execution_metadata.iter().any(|m| m.status == s && !m.continue_on_error)
+    };
     if count("Errored") {
         Phase::Errored
     } else if count("Failed") {

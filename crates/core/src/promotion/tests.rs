@@ -45,7 +45,10 @@ fn promotion(text: &str) -> Promotion {
 fn stage(promotion: &str) -> Stage {
     let origin = |name: &str| json!({ "kind": "Warehouse", "name": name });
     let item = |name: &str, of: &str| json!({ "name": name, "origin": origin(of) });
-    let requested: Vec<_> = ["w", "x"].iter().map(|w| json!({ "origin": origin(w), "sources": { "direct": true } })).collect();
+    let requested: Vec<_> = ["w", "x"]
+        .iter()
+        .map(|w| json!({ "origin": origin(w), "sources": { "direct": true } }))
+        .collect();
     let id = crate::freight::collection_id(["f1", "g1"]);
     serde_json::from_value(json!({
         "apiVersion": "kargo.akuity.io/v1alpha1",
@@ -75,8 +78,6 @@ fn freight(origin: &str) -> Freight {
 #[test]
 fn one_promotion_at_a_time_in_the_order_of_names() {
     let person = "b actor=email:ann@example.com";
-    let patience = PATIENCE.as_secs();
-    let until = format!("work a until {}", 100 + patience);
     let rows = [
         // committed, promotions, seconds since the assignment, what is next
         ("", vec![], 0, "idle"),
@@ -96,9 +97,19 @@ fn one_promotion_at_a_time_in_the_order_of_names() {
         ("a", vec!["a Running", "b"], 299, "work a"),
         ("a", vec!["a Running", person], 59, "work a until 160"),
         ("a", vec!["a Running", person], 60, "end a Aborted superseded by b [superseded]"),
-        ("a", vec!["a Running", "b rollback=true actor=controller:x"], 0, "end a Aborted superseded by b [superseded]"),
+        (
+            "a",
+            vec!["a Running", "b rollback=true actor=controller:x"],
+            0,
+            "end a Aborted superseded by b [superseded]",
+        ),
         ("a", vec!["a Running", "b rollback=false"], 0, "work a"),
-        ("a", vec!["a Running", "b collection=old"], 0, "end a Aborted superseded by b [superseded]"),
+        (
+            "a",
+            vec!["a Running", "b collection=old"],
+            0,
+            "end a Aborted superseded by b [superseded]",
+        ),
         // Only the next in line may.
         ("a", vec!["a Running", "b", "c rollback=true"], 60, "work a"),
         // One that has not committed is not superseded: it has its turn.
@@ -108,7 +119,12 @@ fn one_promotion_at_a_time_in_the_order_of_names() {
         ("a", vec!["a Running", "b abort=terminate"], 0, "end b Aborted aborted"),
         ("a", vec!["a Succeeded abort=terminate"], 0, "idle"),
         ("a", vec!["a Running abort=wait"], 0, "work a"),
-        ("a", vec![r#"a Running abort={"action":"terminate","actor":"email:ann@example.com"}"#], 0, "end a Aborted aborted by email:ann@example.com"),
+        (
+            "a",
+            vec![r#"a Running abort={"action":"terminate","actor":"email:ann@example.com"}"#],
+            0,
+            "end a Aborted aborted by email:ann@example.com",
+        ),
         ("a", vec![r#"a Running abort={"action":"nothing"}"#], 0, "work a"),
     ];
     for (committed, promotions, seconds, expected) in rows {
@@ -116,7 +132,9 @@ fn one_promotion_at_a_time_in_the_order_of_names() {
         let next = next(&stage(committed).status.unwrap(), &all, at(100 + seconds));
         let said = match &next {
             Next::Idle => "idle".into(),
-            Next::End(p, ended) => format!("end {} {} {}", name(p), ended.phase.as_str(), ended.message),
+            Next::End(p, ended) => {
+                format!("end {} {} {}", name(p), ended.phase.as_str(), ended.message)
+            }
             Next::Start(p, _) => format!("start {}", name(p)),
             Next::Work { promotion, until, .. } => {
                 let until = until.map_or(String::new(), |t| format!(" until {}", t.as_second()));
@@ -135,23 +153,59 @@ fn nothing_is_assigned_by_steps_that_are_not_all_understood() {
         let all = [promotion];
         match next(&StageStatus::default(), &all, at(0)) {
             Next::End(_, ended) => format!("{}: {}", ended.phase.as_str(), ended.message),
-            Next::Start(_, plan) => format!("{:?}", plan.steps.iter().map(|s| (&*s.alias, s.allow_none, s.timeout.map(|t| t.as_secs()))).collect::<Vec<_>>()),
+            Next::Start(_, plan) => format!(
+                "{:?}",
+                plan.steps
+                    .iter()
+                    .map(|s| (&*s.alias, s.allow_none, s.timeout.map(|t| t.as_secs())))
+                    .collect::<Vec<_>>()
+            ),
             other => format!("{other:?}"),
         }
     };
     let rows = [
         (json!([]), "Errored: the Promotion has no steps"),
         (json!([{ "uses": "assign" }]), r#"[("step-1", false, Some(300))]"#),
-        (json!([{ "uses": "assign", "as": "a", "config": { "allowNone": true }, "retry": { "timeout": "90s" } }]), r#"[("a", true, Some(90))]"#),
-        (json!([{ "uses": "assign", "retry": { "timeout": "0s" } }]), r#"[("step-1", false, None)]"#),
-        (json!([{ "uses": "assign" }, { "uses": "assign" }]), r#"[("step-1", false, Some(300)), ("step-2", false, Some(300))]"#),
-        (json!([{ "uses": "assign" }, { "uses": "git-push" }]), "Errored: step 2 (`git-push`) is not supported by this version; nothing was assigned"),
-        (json!([{ "task": { "name": "t" } }]), "Errored: step 1 (task `t`) is not supported by this version"),
-        (json!([{ "uses": "assign", "if": "${{ always() }}" }]), "Errored: step 1 (`assign` with `if`) is not supported"),
-        (json!([{ "uses": "assign", "config": { "apps": [] } }]), "Errored: step 1 (`assign`): config field `apps` is not known"),
-        (json!([{ "uses": "assign", "config": { "allowNone": "yes" } }]), "Errored: step 1 (`assign`): config field `allowNone` is neither true nor false"),
-        (json!([{ "uses": "assign", "config": [] }]), "Errored: step 1 (`assign`): config is not an object"),
-        (json!([{ "uses": "assign", "retry": { "timeout": "soon" } }]), "Errored: step 1 (`assign`): retry.timeout \"soon\" is not a duration"),
+        (
+            json!([{ "uses": "assign", "as": "a", "config": { "allowNone": true }, "retry": { "timeout": "90s" } }]),
+            r#"[("a", true, Some(90))]"#,
+        ),
+        (
+            json!([{ "uses": "assign", "retry": { "timeout": "0s" } }]),
+            r#"[("step-1", false, None)]"#,
+        ),
+        (
+            json!([{ "uses": "assign" }, { "uses": "assign" }]),
+            r#"[("step-1", false, Some(300)), ("step-2", false, Some(300))]"#,
+        ),
+        (
+            json!([{ "uses": "assign" }, { "uses": "git-push" }]),
+            "Errored: step 2 (`git-push`) is not supported by this version; nothing was assigned",
+        ),
+        (
+            json!([{ "task": { "name": "t" } }]),
+            "Errored: step 1 (task `t`) is not supported by this version",
+        ),
+        (
+            json!([{ "uses": "assign", "if": "${{ always() }}" }]),
+            "Errored: step 1 (`assign` with `if`) is not supported",
+        ),
+        (
+            json!([{ "uses": "assign", "config": { "apps": [] } }]),
+            "Errored: step 1 (`assign`): config field `apps` is not known",
+        ),
+        (
+            json!([{ "uses": "assign", "config": { "allowNone": "yes" } }]),
+            "Errored: step 1 (`assign`): config field `allowNone` is neither true nor false",
+        ),
+        (
+            json!([{ "uses": "assign", "config": [] }]),
+            "Errored: step 1 (`assign`): config is not an object",
+        ),
+        (
+            json!([{ "uses": "assign", "retry": { "timeout": "soon" } }]),
+            "Errored: step 1 (`assign`): retry.timeout \"soon\" is not a duration",
+        ),
     ];
     for (steps, expected) in rows {
         let said = with(steps.clone());
@@ -162,12 +216,18 @@ fn nothing_is_assigned_by_steps_that_are_not_all_understood() {
 #[test]
 fn a_commit_replaces_one_origin_and_keeps_the_others() {
     let stage = stage("before");
-    let status = commit(&stage, &promotion("a actor=email:ann@example.com"), Some(&freight("w")), at(500)).unwrap();
+    let status =
+        commit(&stage, &promotion("a actor=email:ann@example.com"), Some(&freight("w")), at(500))
+            .unwrap();
     let head = &status.freight_history[0];
-    let items: Vec<_> = head.items.iter().map(|(origin, f)| (origin.as_str(), f.name.as_str())).collect();
+    let items: Vec<_> =
+        head.items.iter().map(|(origin, f)| (origin.as_str(), f.name.as_str())).collect();
     assert_eq!(items, [("Warehouse/w", "f2"), ("Warehouse/x", "g1")]);
     let assignment = status.assignment.as_ref().unwrap();
-    assert_eq!((assignment.generation, &*assignment.promotion, &*assignment.actor), (5, "a", "email:ann@example.com"));
+    assert_eq!(
+        (assignment.generation, &*assignment.promotion, &*assignment.actor),
+        (5, "a", "email:ann@example.com")
+    );
     assert_eq!(assignment.collection, head.id);
     let current = status.current_promotion.as_ref().unwrap();
     assert_eq!((&*current.name, current.freight.as_ref().map(|f| &*f.name)), ("a", Some("f2")));
@@ -178,7 +238,10 @@ fn a_commit_replaces_one_origin_and_keeps_the_others() {
 fn a_rollback_returns_to_a_collection_of_the_history_and_to_no_other() {
     let stage = stage("before");
     let status = commit(&stage, &promotion("a collection=old"), None, at(500)).unwrap();
-    assert_eq!(status.assignment.as_ref().map(|a| (a.generation, &*a.collection)), Some((5, "old")));
+    assert_eq!(
+        status.assignment.as_ref().map(|a| (a.generation, &*a.collection)),
+        Some((5, "old"))
+    );
     assert_eq!(status.freight_history.iter().map(|c| &*c.id).collect::<Vec<_>>()[..1], ["old"]);
     let refused = commit(&stage, &promotion("a collection=never"), None, at(500)).unwrap_err();
     assert_eq!(refused.code, Code::Freight);
@@ -188,7 +251,10 @@ fn a_rollback_returns_to_a_collection_of_the_history_and_to_no_other() {
 fn freight_that_is_missing_or_not_requested_is_refused() {
     let stage = stage("before");
     for freight in [None, Some(freight("y"))] {
-        assert_eq!(commit(&stage, &promotion("a"), freight.as_ref(), at(0)).unwrap_err().code, Code::Freight);
+        assert_eq!(
+            commit(&stage, &promotion("a"), freight.as_ref(), at(0)).unwrap_err().code,
+            Code::Freight
+        );
     }
 }
 
@@ -202,7 +268,11 @@ fn members(texts: &[&str]) -> Vec<Member> {
             "failed" => Check::failed(Code::OperationFailed, "it broke"),
             text => Check::waiting(Code::OperationRunning, text),
         };
-        Member { namespace: "argocd".into(), name: name.into(), progress: Progress { check, refresh: false } }
+        Member {
+            namespace: "argocd".into(),
+            name: name.into(),
+            progress: Progress { check, refresh: false },
+        }
     };
     texts.iter().map(member).collect()
 }
@@ -215,26 +285,62 @@ fn a_step_waits_for_all_applications_fails_with_one_and_has_its_time() {
     let endless = json!([{ "uses": "assign", "retry": { "timeout": "0s" } }]);
     let two = json!([{ "uses": "assign", "as": "first", "continueOnError": true }, { "uses": "assign", "config": { "allowNone": true } }]);
     let rows = [
-        (&one, vec!["a:done", "b:syncing"], 0, "Running: 1 of 2 Applications done; argocd/b: syncing"),
+        (
+            &one,
+            vec!["a:done", "b:syncing"],
+            0,
+            "Running: 1 of 2 Applications done; argocd/b: syncing",
+        ),
         (&one, vec!["a:done", "b:warning"], 0, "Succeeded: 2 of 2 Applications done"),
-        (&one, vec!["a:failed", "b:syncing"], 0, "Failed: 0 of 2 Applications done; argocd/a: it broke [operation-failed]"),
+        (
+            &one,
+            vec!["a:failed", "b:syncing"],
+            0,
+            "Failed: 0 of 2 Applications done; argocd/a: it broke [operation-failed]",
+        ),
         (&one, vec!["a:syncing"], 299, "Running: 0 of 1 Applications done; argocd/a: syncing"),
-        (&one, vec!["a:syncing"], 300, "Errored: not done within 5m0s: 0 of 1 Applications done; argocd/a: syncing [timeout]"),
-        (&brief, vec!["a:syncing"], 30, "Errored: not done within 30s: 0 of 1 Applications done; argocd/a: syncing [timeout]"),
+        (
+            &one,
+            vec!["a:syncing"],
+            300,
+            "Errored: not done within 5m0s: 0 of 1 Applications done; argocd/a: syncing [timeout]",
+        ),
+        (
+            &brief,
+            vec!["a:syncing"],
+            30,
+            "Errored: not done within 30s: 0 of 1 Applications done; argocd/a: syncing [timeout]",
+        ),
         (&brief, vec!["a:done"], 30, "Succeeded: 1 of 1 Applications done"),
-        (&endless, vec!["a:syncing"], 1_000_000, "Running: 0 of 1 Applications done; argocd/a: syncing"),
-        (&one, vec![], 0, "Failed: no Application names the Stage; it holds the Freight all the same. Annotate an Application with kargo.akuity.io/authorized-stage, or set `allowNone: true` in the step [no-applications]"),
+        (
+            &endless,
+            vec!["a:syncing"],
+            1_000_000,
+            "Running: 0 of 1 Applications done; argocd/a: syncing",
+        ),
+        (
+            &one,
+            vec![],
+            0,
+            "Failed: no Application names the Stage; it holds the Freight all the same. Annotate an Application with kargo.akuity.io/authorized-stage, or set `allowNone: true` in the step [no-applications]",
+        ),
         (&none, vec![], 0, "Succeeded: no Application names the Stage"),
         (&two, vec![], 0, "Succeeded: no Application names the Stage"),
         (&two, vec!["a:done"], 0, "Succeeded: 1 of 1 Applications done"),
-        (&one, vec!["a:x", "b:x", "c:x", "d:x", "e:x"], 0, "Running: 0 of 5 Applications done; argocd/a: x; argocd/b: x; argocd/c: x; and 2 more"),
+        (
+            &one,
+            vec!["a:x", "b:x", "c:x", "d:x", "e:x"],
+            0,
+            "Running: 0 of 5 Applications done; argocd/a: x; argocd/b: x; argocd/c: x; and 2 more",
+        ),
     ];
     for (steps, apps, seconds, expected) in rows {
         let mut promotion = promotion("a");
         promotion.spec.steps = serde_json::from_value(steps.clone()).unwrap();
         let plan = plan(&promotion).unwrap();
         let stage = stage("a").status.unwrap();
-        let (status, until) = advance(&promotion, &stage, &plan, &members(&apps), at(100 + seconds));
+        let (status, until) =
+            advance(&promotion, &stage, &plan, &members(&apps), at(100 + seconds));
         assert_eq!(format!("{}: {}", status.phase, status.message), expected);
         assert_eq!(status.started_at.as_ref().map(|t| t.0), Some(at(100)));
         assert_eq!(status.finished_at.is_some(), status.phase != "Running");
@@ -242,7 +348,10 @@ fn a_step_waits_for_all_applications_fails_with_one_and_has_its_time() {
         // Looked at again, nothing has changed: nothing is written.
         if status.phase == "Running" {
             promotion.status = Some(status.clone());
-            assert_eq!(advance(&promotion, &stage, &plan, &members(&apps), at(100 + seconds)).0, status);
+            assert_eq!(
+                advance(&promotion, &stage, &plan, &members(&apps), at(100 + seconds)).0,
+                status
+            );
         }
     }
 }
@@ -251,7 +360,13 @@ fn a_step_waits_for_all_applications_fails_with_one_and_has_its_time() {
 fn the_progress_is_kept_in_the_state_with_the_assignment() {
     let promotion = promotion("a");
     let stage = stage("a").status.unwrap();
-    let (status, _) = advance(&promotion, &stage, &plan(&promotion).unwrap(), &members(&["web:syncing"]), at(101));
+    let (status, _) = advance(
+        &promotion,
+        &stage,
+        &plan(&promotion).unwrap(),
+        &members(&["web:syncing"]),
+        at(101),
+    );
     assert_eq!(
         status.state,
         json!({ "step-1": {
@@ -269,7 +384,8 @@ fn the_progress_is_kept_in_the_state_with_the_assignment() {
 fn one_that_never_began_leaves_no_trace_in_the_stage() {
     let ended = |text: &str, committed, second| {
         let promotion = promotion(text);
-        let ended = Ended { phase: Phase::Aborted, message: "aborted".into(), check: None, committed };
+        let ended =
+            Ended { phase: Phase::Aborted, message: "aborted".into(), check: None, committed };
         Promotion { status: Some(ended.status(&promotion, at(second))), ..promotion }
     };
     let mut status = stage("a").status.unwrap();

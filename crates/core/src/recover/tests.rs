@@ -32,7 +32,11 @@ fn one_is_looked_at_every_two_seconds_and_each_in_its_turn() {
     assert_eq!(pace.next(&all, at(0)), Next::Sleep(at(2000)));
     assert_eq!(pace.next(&all, at(1999)), Next::Sleep(at(2000)));
     assert_eq!(pace.next(&all, at(2000)), refresh("b", true));
-    assert_eq!(pace.next(&all, at(4000)), refresh("e", false), "c was asked already, d was refused");
+    assert_eq!(
+        pace.next(&all, at(4000)),
+        refresh("e", false),
+        "c was asked already, d was refused"
+    );
     assert_eq!(pace.next(&all, at(6000)), refresh("a", false));
     assert_eq!(pace.next(&failing(&[]), at(9000)), Next::Idle);
     assert_eq!(pace.next(&failing(&["c~", "d!"]), at(9000)), Next::Idle);

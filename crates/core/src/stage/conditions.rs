@@ -18,7 +18,10 @@ pub(super) fn set(status: &mut StageStatus, stage: &Stage, now: Timestamp) {
     let busy = current.map(|current| format!("Promotion {:?} is currently Running", current.name));
     let mut all = std::mem::take(&mut status.conditions);
     match &busy {
-        Some(message) => super::set(&mut all, condition("Promoting", ("True", "ActivePromotion".into(), message.clone()))),
+        Some(message) => super::set(
+            &mut all,
+            condition("Promoting", ("True", "ActivePromotion".into(), message.clone())),
+        ),
         None => all.retain(|c| c.type_ != "Promoting"),
     }
     if super::is_control_flow(stage) {
@@ -53,7 +56,11 @@ fn healthy(status: &StageStatus, busy: Option<&str>) -> (&'static str, String, S
         return ("Unknown", "NoFreight".into(), "Stage has no current Freight".into());
     }
     let Some(health) = &status.health else {
-        return ("Unknown", "WaitingForHealthCheck".into(), "Waiting for health check to be performed after promotion".into());
+        return (
+            "Unknown",
+            "WaitingForHealthCheck".into(),
+            "Waiting for health check to be performed after promotion".into(),
+        );
     };
     let state = match health.status.as_str() {
         "Healthy" | "NotApplicable" => "True",

@@ -34,12 +34,25 @@ pub enum Freshness {
 }
 
 /// To be asked of an Application that is done with `claim`, with what the last answer was.
-pub fn freshness(app: &Application, claim: &Claim, last: Option<Glimpse>, now: Timestamp) -> (Glimpse, Freshness) {
+pub fn freshness(
+    app: &Application,
+    claim: &Claim,
+    last: Option<Glimpse>,
+    now: Timestamp,
+) -> (Glimpse, Freshness) {
     let version = app.metadata.resource_version.clone();
-    let glimpse = last.filter(|g| g.claim == *claim).unwrap_or_else(|| Glimpse { claim: claim.clone(), version: version.clone(), at: now });
+    let glimpse = last.filter(|g| g.claim == *claim).unwrap_or_else(|| Glimpse {
+        claim: claim.clone(),
+        version: version.clone(),
+        at: now,
+    });
     let finished = app.status.operation_state.as_ref().and_then(|s| s.finished_at);
     // Whole seconds: the comparison of a later second began after the sync, one of the same second perhaps did not.
-    let compared = app.status.reconciled_at.zip(finished).is_some_and(|(compared, finished)| compared > finished);
+    let compared = app
+        .status
+        .reconciled_at
+        .zip(finished)
+        .is_some_and(|(compared, finished)| compared > finished);
     // Our own request to look again is a write too.
     let asked = app.annotation(REFRESH).is_some();
     let fresh = compared || (glimpse.version != version && !asked);
@@ -73,14 +86,22 @@ pub fn health(members: &[(&Application, Progress, bool)]) -> Health {
     Health {
         status: worst.into(),
         issues,
-        output: if statuses.is_empty() { serde_json::Value::Null } else { json!([{ "applicationStatuses": statuses }]) },
+        output: if statuses.is_empty() {
+            serde_json::Value::Null
+        } else {
+            json!([{ "applicationStatuses": statuses }])
+        },
         ..Default::default()
     }
 }
 
 /// As Kargo's checker for Argo CD reads an Application (`kargo-semantics.md` §6.9).
 fn of(app: &Application, progress: &Progress, fresh: bool) -> (&'static str, Option<String>) {
-    let errors = app.status.conditions.iter().find(|c| matches!(c.kind.as_str(), "ComparisonError" | "InvalidSpecError"));
+    let errors = app
+        .status
+        .conditions
+        .iter()
+        .find(|c| matches!(c.kind.as_str(), "ComparisonError" | "InvalidSpecError"));
     if let Some(error) = errors {
         return ("Unhealthy", Some(error.message.clone()));
     }
@@ -96,7 +117,9 @@ fn of(app: &Application, progress: &Progress, fresh: bool) -> (&'static str, Opt
     let health = app.status.health.clone().unwrap_or_default();
     match health.status.as_str() {
         "Healthy" => ("Healthy", None),
-        "" | "Progressing" | "Suspended" => ("Progressing", Some(said(&health.status, &health.message))),
+        "" | "Progressing" | "Suspended" => {
+            ("Progressing", Some(said(&health.status, &health.message)))
+        }
         _ => ("Unhealthy", Some(said(&health.status, &health.message))),
     }
 }

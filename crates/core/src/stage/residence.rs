@@ -12,11 +12,17 @@ use crate::duration;
 
 /// The Freight that a Stage holds, and since when it is there; no time while the Promotion that assigned it has not
 /// succeeded, or is not known any more.
-pub fn residence<P: Borrow<Promotion>>(status: &StageStatus, promotions: &[P]) -> (BTreeSet<String>, Option<Time>) {
+pub fn residence<P: Borrow<Promotion>>(
+    status: &StageStatus,
+    promotions: &[P],
+) -> (BTreeSet<String>, Option<Time>) {
     let Some(assignment) = &status.assignment else { return Default::default() };
     let head = status.freight_history.first().filter(|c| c.id == assignment.collection);
     let held = head.into_iter().flat_map(|c| c.items.values()).map(|f| f.name.clone()).collect();
-    let known = promotions.iter().map(Borrow::borrow).find(|p| p.metadata.name.as_deref() == Some(&assignment.promotion));
+    let known = promotions
+        .iter()
+        .map(Borrow::borrow)
+        .find(|p| p.metadata.name.as_deref() == Some(&assignment.promotion));
     let last = status.last_promotion.as_ref().filter(|l| l.name == assignment.promotion);
     let ended = known.and_then(|p| p.status.as_ref()).or_else(|| last?.status.as_ref());
     let since = ended.filter(|s| s.phase == "Succeeded").and_then(|s| s.finished_at.clone());
@@ -25,7 +31,13 @@ pub fn residence<P: Borrow<Promotion>>(status: &StageStatus, promotions: &[P]) -
 
 /// What has to change in a Freight's status so that it says it is in `stage` since `since`, or not there. A merge patch of the
 /// status; nothing where it says so already.
-pub fn resident(freight: &FreightStatus, stage: &str, held: bool, since: Option<&Time>, now: Timestamp) -> Option<Value> {
+pub fn resident(
+    freight: &FreightStatus,
+    stage: &str,
+    held: bool,
+    since: Option<&Time>,
+    now: Timestamp,
+) -> Option<Value> {
     match (freight.currently_in.get(stage), held) {
         // It stayed while other Freight came: it is there as long as it was.
         (Some(_), true) | (None, false) => None,
@@ -38,7 +50,10 @@ pub fn resident(freight: &FreightStatus, stage: &str, held: bool, since: Option<
                 let stayed = now.duration_since(since.0);
                 let longest = duration::parse(&verified.longest_soak).unwrap_or_default();
                 if stayed > longest {
-                    patch.insert("verifiedIn".into(), json!({ stage: { "longestSoak": duration::write(stayed) } }));
+                    patch.insert(
+                        "verifiedIn".into(),
+                        json!({ stage: { "longestSoak": duration::write(stayed) } }),
+                    );
                 }
             }
             Some(Value::Object(patch))

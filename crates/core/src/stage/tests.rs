@@ -12,7 +12,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + second.seconds()
 }
 
-fn stage(status: Value) -> Stage {
+fn stage(status: &Value) -> Stage {
     let origin = |name: &str| json!({ "origin": { "kind": "Warehouse", "name": name }, "sources": { "direct": true } });
     serde_json::from_value(json!({
         "apiVersion": "kargo.akuity.io/v1alpha1",
@@ -53,18 +53,57 @@ fn conditions_say_what_kargo_says() {
     let running = || with(held(), "currentPromotion", json!({ "name": "a" }));
     let rows = [
         (json!({}), vec![], None, "Healthy=Unknown NoFreight, Ready=False NoFreight"),
-        (running(), vec![promotion("a", "Running")], None, "Promoting=True ActivePromotion, Healthy=Unknown ActivePromotion, Ready=False ActivePromotion"),
-        (running(), vec![promotion("a", "Succeeded")], None, "Healthy=Unknown WaitingForHealthCheck, Ready=False WaitingForHealthCheck"),
-        (running(), vec![promotion("a", "Succeeded")], health("Healthy"), "Healthy=True Healthy, Ready=True Healthy"),
-        (running(), vec![promotion("a", "Succeeded")], health("Progressing"), "Healthy=Unknown Progressing, Ready=False Progressing"),
-        (running(), vec![promotion("a", "Succeeded")], health("Unhealthy"), "Healthy=False Unhealthy, Ready=False Unhealthy"),
-        (running(), vec![promotion("a", "Failed")], health("Healthy"), "Healthy=Unknown LastPromotionFailed, Ready=False LastPromotionFailed"),
-        (running(), vec![], None, "Healthy=Unknown WaitingForHealthCheck, Ready=False WaitingForHealthCheck"),
+        (
+            running(),
+            vec![promotion("a", "Running")],
+            None,
+            "Promoting=True ActivePromotion, Healthy=Unknown ActivePromotion, Ready=False ActivePromotion",
+        ),
+        (
+            running(),
+            vec![promotion("a", "Succeeded")],
+            None,
+            "Healthy=Unknown WaitingForHealthCheck, Ready=False WaitingForHealthCheck",
+        ),
+        (
+            running(),
+            vec![promotion("a", "Succeeded")],
+            health("Healthy"),
+            "Healthy=True Healthy, Ready=True Healthy",
+        ),
+        (
+            running(),
+            vec![promotion("a", "Succeeded")],
+            health("Progressing"),
+            "Healthy=Unknown Progressing, Ready=False Progressing",
+        ),
+        (
+            running(),
+            vec![promotion("a", "Succeeded")],
+            health("Unhealthy"),
+            "Healthy=False Unhealthy, Ready=False Unhealthy",
+        ),
+        (
+            running(),
+            vec![promotion("a", "Failed")],
+            health("Healthy"),
+            "Healthy=Unknown LastPromotionFailed, Ready=False LastPromotionFailed",
+        ),
+        (
+            running(),
+            vec![],
+            None,
+            "Healthy=Unknown WaitingForHealthCheck, Ready=False WaitingForHealthCheck",
+        ),
     ];
     for (status, promotions, health, expected) in rows {
-        let stage = stage(status);
+        let stage = stage(&status);
         let status = observe(&stage, &promotions, health, at(30));
-        let said: Vec<_> = status.conditions.iter().map(|c| format!("{}={} {}", c.type_, c.status, c.reason)).collect();
+        let said: Vec<_> = status
+            .conditions
+            .iter()
+            .map(|c| format!("{}={} {}", c.type_, c.status, c.reason))
+            .collect();
         assert_eq!(said.join(", "), expected);
         assert_eq!((status.observed_generation, &*status.last_handled_refresh), (Some(3), "now"));
         // Seen again later, it is the same: nothing is written.
@@ -75,7 +114,12 @@ fn conditions_say_what_kargo_says() {
 
 #[test]
 fn the_last_promotion_is_kept_without_its_state() {
-    let status = observe(&stage(with(held(), "currentPromotion", json!({ "name": "a" }))), &[promotion("a", "Succeeded")], None, at(30));
+    let status = observe(
+        &stage(&with(held(), "currentPromotion", json!({ "name": "a" }))),
+        &[promotion("a", "Succeeded")],
+        None,
+        at(30),
+    );
     assert_eq!(status.current_promotion, None);
     let last = status.last_promotion.unwrap();
     assert_eq!((&*last.name, last.finished_at.unwrap().0), ("a", at(20)));
@@ -85,9 +129,12 @@ fn the_last_promotion_is_kept_without_its_state() {
 
 #[test]
 fn the_summary_is_kargos() {
-    assert_eq!(observe(&stage(held()), &[] as &[Promotion], None, at(0)).freight_summary, "f1");
-    assert_eq!(observe(&stage(json!({})), &[] as &[Promotion], None, at(0)).freight_summary, "0/1 Fulfilled");
-    let mut two = stage(held());
+    assert_eq!(observe(&stage(&held()), &[] as &[Promotion], None, at(0)).freight_summary, "f1");
+    assert_eq!(
+        observe(&stage(&json!({})), &[] as &[Promotion], None, at(0)).freight_summary,
+        "0/1 Fulfilled"
+    );
+    let mut two = stage(&held());
     two.spec.requested_freight.push(two.spec.requested_freight[0].clone());
     two.spec.requested_freight[1].origin.name = "x".into();
     assert_eq!(observe(&two, &[] as &[Promotion], None, at(0)).freight_summary, "1/2 Fulfilled");
@@ -95,31 +142,55 @@ fn the_summary_is_kargos() {
     assert_eq!(observe(&two, &[] as &[Promotion], None, at(0)).freight_summary, "N/A");
 }
 
-fn app(status: Value) -> Application {
+fn app(status: &Value) -> Application {
     serde_json::from_value(json!({ "metadata": { "namespace": "argocd", "name": "web", "resourceVersion": "5" }, "status": status })).unwrap()
 }
 
 #[test]
 fn the_worst_application_decides_the_health() {
-    let progress = |state| Progress { check: Check::new(Code::Converged, state, "still syncing"), refresh: false };
-    let healthy = || app(json!({ "health": { "status": "Healthy" } }));
-    let degraded = || app(json!({ "health": { "status": "Degraded", "message": "crash loop" } }));
-    let broken = || app(json!({ "health": { "status": "Healthy" }, "conditions": [{ "type": "ComparisonError", "message": "no" }] }));
+    let progress = |state| Progress {
+        check: Check::new(Code::Converged, state, "still syncing"),
+        refresh: false,
+    };
+    let healthy = || app(&json!({ "health": { "status": "Healthy" } }));
+    let degraded = || app(&json!({ "health": { "status": "Degraded", "message": "crash loop" } }));
+    let broken = || {
+        app(
+            &json!({ "health": { "status": "Healthy" }, "conditions": [{ "type": "ComparisonError", "message": "no" }] }),
+        )
+    };
     let rows = [
         (vec![], "NotApplicable", ""),
         (vec![(healthy(), State::Passed, true)], "Healthy", ""),
         (vec![(healthy(), State::Warning, true)], "Healthy", ""),
-        (vec![(healthy(), State::Passed, false)], "Unknown", "Argo CD has not looked at it again since it was synced"),
+        (
+            vec![(healthy(), State::Passed, false)],
+            "Unknown",
+            "Argo CD has not looked at it again since it was synced",
+        ),
         (vec![(healthy(), State::Waiting, true)], "Unknown", "still syncing"),
         (vec![(healthy(), State::Failed, true)], "Unhealthy", "still syncing"),
-        (vec![(app(json!({ "health": { "status": "Suspended" } })), State::Passed, true)], "Progressing", "Suspended"),
-        (vec![(app(json!({})), State::Passed, true)], "Progressing", "health not known yet"),
-        (vec![(app(json!({ "health": { "status": "Missing" } })), State::Passed, true)], "Unhealthy", "Missing"),
+        (
+            vec![(app(&json!({ "health": { "status": "Suspended" } })), State::Passed, true)],
+            "Progressing",
+            "Suspended",
+        ),
+        (vec![(app(&json!({})), State::Passed, true)], "Progressing", "health not known yet"),
+        (
+            vec![(app(&json!({ "health": { "status": "Missing" } })), State::Passed, true)],
+            "Unhealthy",
+            "Missing",
+        ),
         (vec![(broken(), State::Passed, true)], "Unhealthy", "no"),
-        (vec![(degraded(), State::Passed, true), (healthy(), State::Waiting, true)], "Unhealthy", "Degraded: crash loop"),
+        (
+            vec![(degraded(), State::Passed, true), (healthy(), State::Waiting, true)],
+            "Unhealthy",
+            "Degraded: crash loop",
+        ),
     ];
     for (members, expected, issue) in rows {
-        let members: Vec<_> = members.iter().map(|(app, state, fresh)| (app, progress(*state), *fresh)).collect();
+        let members: Vec<_> =
+            members.iter().map(|(app, state, fresh)| (app, progress(*state), *fresh)).collect();
         let health = health(&members);
         assert_eq!(health.status, expected);
         let first = health.issues.first().map_or("", |i| i.strip_prefix("argocd/web: ").unwrap());
@@ -131,7 +202,9 @@ fn the_worst_application_decides_the_health() {
 fn health_is_believed_from_a_later_write() {
     let claim: Claim = format!("1-{}", "a".repeat(40)).parse().unwrap();
     let done = |version: &str, compared: i64| {
-        let mut app = app(json!({ "reconciledAt": at(compared), "operationState": { "phase": "Succeeded", "operation": {}, "finishedAt": at(50) } }));
+        let mut app = app(
+            &json!({ "reconciledAt": at(compared), "operationState": { "phase": "Succeeded", "operation": {}, "finishedAt": at(50) } }),
+        );
         app.metadata.resource_version = Some(version.into());
         app
     };
@@ -139,12 +212,19 @@ fn health_is_believed_from_a_later_write() {
     assert_eq!(freshness(&done("5", 51), &claim, None, at(60)).1, Freshness::Fresh);
     let (glimpse, first) = freshness(&done("5", 50), &claim, None, at(60));
     assert_eq!(first, Freshness::Wait(at(62)));
-    assert_eq!(freshness(&done("5", 50), &claim, Some(glimpse.clone()), at(61)).1, Freshness::Wait(at(62)));
-    assert_eq!(freshness(&done("6", 50), &claim, Some(glimpse.clone()), at(61)).1, Freshness::Fresh);
+    assert_eq!(
+        freshness(&done("5", 50), &claim, Some(glimpse.clone()), at(61)).1,
+        Freshness::Wait(at(62))
+    );
+    assert_eq!(
+        freshness(&done("6", 50), &claim, Some(glimpse.clone()), at(61)).1,
+        Freshness::Fresh
+    );
     assert_eq!(freshness(&done("5", 50), &claim, Some(glimpse.clone()), at(62)).1, Freshness::Ask);
     // Our own request is a write, but tells nothing.
     let mut asked = done("6", 50);
-    asked.metadata.annotations = Some([(crate::recover::REFRESH.to_owned(), "normal".to_owned())].into());
+    asked.metadata.annotations =
+        Some([(crate::recover::REFRESH.to_owned(), "normal".to_owned())].into());
     assert_eq!(freshness(&asked, &claim, Some(glimpse.clone()), at(63)).1, Freshness::Ask);
     // Another claim starts anew.
     let next: Claim = format!("2-{}", "a".repeat(40)).parse().unwrap();
@@ -156,9 +236,7 @@ fn freight_comes_with_success_and_leaves_with_its_soak() {
     let since = |second: i64| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(second));
     let status = |value: Value| serde_json::from_value::<FreightStatus>(value).unwrap();
     let there = json!({ "currentlyIn": { "dev": { "since": at(0) } } });
-    let verified = |soak: &str| {
-        json!({ "currentlyIn": { "dev": { "since": at(0) } }, "verifiedIn": { "dev": { "verifiedAt": at(0), "longestSoak": soak } } })
-    };
+    let verified = |soak: &str| json!({ "currentlyIn": { "dev": { "since": at(0) } }, "verifiedIn": { "dev": { "verifiedAt": at(0), "longestSoak": soak } } });
     let gone = json!({ "currentlyIn": { "dev": null } });
     let rows = [
         (json!({}), true, Some(20), Some(json!({ "currentlyIn": { "dev": { "since": at(20) } } }))),
@@ -166,12 +244,27 @@ fn freight_comes_with_success_and_leaves_with_its_soak() {
         (json!({}), false, None, None),
         (there.clone(), true, Some(20), None),
         (there, false, None, Some(gone.clone())),
-        (verified(""), false, None, Some(json!({ "currentlyIn": { "dev": null }, "verifiedIn": { "dev": { "longestSoak": "1h0m0s" } } }))),
-        (verified("59m"), false, None, Some(json!({ "currentlyIn": { "dev": null }, "verifiedIn": { "dev": { "longestSoak": "1h0m0s" } } }))),
+        (
+            verified(""),
+            false,
+            None,
+            Some(
+                json!({ "currentlyIn": { "dev": null }, "verifiedIn": { "dev": { "longestSoak": "1h0m0s" } } }),
+            ),
+        ),
+        (
+            verified("59m"),
+            false,
+            None,
+            Some(
+                json!({ "currentlyIn": { "dev": null }, "verifiedIn": { "dev": { "longestSoak": "1h0m0s" } } }),
+            ),
+        ),
         (verified("2h"), false, None, Some(gone)),
     ];
     for (freight, held, from, expected) in rows {
-        let patch = resident(&status(freight.clone()), "dev", held, from.map(since).as_ref(), at(3600));
+        let patch =
+            resident(&status(freight.clone()), "dev", held, from.map(since).as_ref(), at(3600));
         assert_eq!(patch, expected, "{freight} {held} {from:?}");
     }
 }
@@ -186,6 +279,6 @@ fn freight_is_there_since_its_promotion_succeeded_and_not_before() {
     assert_eq!(since(&[promotion("a", "Succeeded")]), Some(at(20)));
     assert_eq!(residence(&status, &[] as &[Promotion]).0.into_iter().collect::<Vec<_>>(), ["f1"]);
     // The Promotion itself is long gone.
-    let known = observe(&stage(held()), &[promotion("a", "Succeeded")], None, at(30));
+    let known = observe(&stage(&held()), &[promotion("a", "Succeeded")], None, at(30));
     assert_eq!(residence(&known, &[] as &[Promotion]).1.map(|t| t.0), Some(at(20)));
 }

@@ -37,8 +37,8 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
     let sync =
         new.operation.as_ref().and_then(|o| o.sync.as_ref()).map(|s| newest(s.sources(), &stage));
     let elsewhere = sync.max(old.as_ref().map(|old| newest(old.spec.sources(), &stage)));
-    // Somebody has seen an assignment that the cache has not.
-    if !live && shown.max(elsewhere.unwrap_or(0)) > claim.generation {
+    // Somebody has seen an assignment that the cache has not; or, where nothing was before, nobody could have.
+    if !live && (old.is_none() || shown.max(elsewhere.unwrap_or(0)) > claim.generation) {
         return Err(ask_stage(&stage, true));
     }
     // There is no such assignment. To write over it would hide that it was tried.
