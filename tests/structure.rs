@@ -66,7 +66,8 @@ fn what_must_never_be_reached_is_not() {
 /// Every package, with its direct dependencies inside the workspace.
 fn drawn() -> BTreeMap<String, Vec<String>> {
     let meta: Value =
-        serde_json::from_slice(&cargo(&["metadata", "--no-deps", "--format-version=1"])).unwrap();
+        serde_json::from_slice(&cargo(&["metadata", "--no-deps", "--format-version=1"]))
+            .expect("cargo metadata must be JSON");
     let name = |v: &Value| v["name"].as_str().unwrap_or_default().replacen("wharfinger-", "", 1);
     let packages = meta["packages"].as_array().expect("cargo metadata must list packages");
     let inside = |p: &Value| {

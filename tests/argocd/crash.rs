@@ -29,7 +29,8 @@ fn dies(project: &str, fault: &str) -> Result<()> {
     controller.restart()?;
     let promotion = project.promote("dev", &v2)?;
     cluster.until("the controller to die", || {
-        Ok(ensure!(!controller.is_running(), "it still runs"))
+        let _: () = ensure!(!controller.is_running(), "it still runs");
+        Ok(())
     })?;
     let generation =
         &project.admin.get("stage", &project.name, "dev")?["status"]["assignment"]["generation"];
@@ -102,7 +103,8 @@ fn the_sidecar_is_down_for_ten_failed_renders() -> Result<()> {
     let promotion = project.promote("dev", &v2)?;
     cluster.until("ten renders to fail", || {
         let failed = failures(repo_server.log_text()) - before;
-        Ok(ensure!(failed >= 10, "{failed} renders have failed"))
+        let _: () = ensure!(failed >= 10, "{failed} renders have failed");
+        Ok(())
     })?;
     for app in &apps {
         ensure!(app.image()? == format!("{IMAGE}:v1"), "live objects stay");

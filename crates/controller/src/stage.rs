@@ -96,7 +96,7 @@ impl<'w> Look<'w> {
                     return Ok(Again::Done);
                 }
                 Next::Start(promotion, _) => {
-                    self.start(&object, &promotions, promotion, now).await?
+                    self.start(&object, &promotions, promotion, now).await?;
                 }
                 Next::Work { promotion, plan, until } => {
                     let progress = self.progress(&object, memory, now);

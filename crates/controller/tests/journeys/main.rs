@@ -375,7 +375,7 @@ async fn an_abort_ends_one_that_waits_and_one_that_is_at_work() {
         .await;
     let abort = |o: &mut Value| {
         o["metadata"]["annotations"]["kargo.akuity.io/abort"] =
-            r#"{"action":"terminate","actor":"email:ann@example.com"}"#.into()
+            r#"{"action":"terminate","actor":"email:ann@example.com"}"#.into();
     };
     world.api.change("promotions", "shop", "dev.2.b3e7149", abort);
     world.until("aborted", |w| w.promotion("dev.2.b3e7149")["phase"] == "Aborted").await;
@@ -441,7 +441,7 @@ async fn an_application_is_held_to_its_stage_and_one_that_comes_later_too() {
     world.until("it succeeded", |w| w.promotion("dev.1.b3e7149")["phase"] == "Succeeded").await;
     let right = env(&world.app("web"));
     world.api.change("applications", "argocd", "web", |app| {
-        app["spec"]["source"]["plugin"]["env"] = json!([])
+        app["spec"]["source"]["plugin"]["env"] = json!([]);
     });
     world.until("repaired", |w| env(&w.app("web")) == right).await;
     world.application("late", "dev");
@@ -450,7 +450,7 @@ async fn an_application_is_held_to_its_stage_and_one_that_comes_later_too() {
     // Without our plugin it is none of our business.
     world.application("native", "dev");
     world.api.change("applications", "argocd", "native", |app| {
-        app["spec"]["source"] = json!({ "repoURL": "x", "helm": {} })
+        app["spec"]["source"] = json!({ "repoURL": "x", "helm": {} });
     });
     sleep(Duration::from_millis(100)).await;
     assert!(world.app("native")["operation"].is_null());
@@ -469,7 +469,7 @@ async fn a_refused_patch_is_shown_and_not_sent_again_and_again() {
     // Whatever else happens to the Application.
     for n in 0..50 {
         world.api.change("applications", "argocd", "web", |app| {
-            app["metadata"]["labels"]["n"] = n.to_string().into()
+            app["metadata"]["labels"]["n"] = n.to_string().into();
         });
         sleep(Duration::from_millis(20)).await;
     }
@@ -488,7 +488,7 @@ async fn conflicts_are_read_and_decided_again() {
         .api
         .change("stages", "shop", "dev", |s| s["metadata"]["annotations"]["touched"] = "1".into());
     world.api.change("applications", "argocd", "web", |a| {
-        a["metadata"]["annotations"]["touched"] = "1".into()
+        a["metadata"]["annotations"]["touched"] = "1".into();
     });
     world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
     world.until("it succeeded", |w| w.promotion("dev.1.b3e7149")["phase"] == "Succeeded").await;
@@ -533,7 +533,7 @@ async fn applications_that_do_not_render_are_looked_at_until_they_do() {
         ("c", "failed to generate manifest: rpc error: code = FailedPrecondition desc = no"),
     ] {
         world.api.change("applications", "argocd", app, |a| {
-            a["status"]["conditions"] = json!([{ "type": "ComparisonError", "message": text }])
+            a["status"]["conditions"] = json!([{ "type": "ComparisonError", "message": text }]);
         });
     }
     let refresh = |w: &World, app: &str| {
@@ -603,7 +603,7 @@ async fn thirty_stages_are_promoted_side_by_side() {
     world.api.delay(Duration::from_millis(100));
     let start = Instant::now();
     (0..30).for_each(|n| {
-        world.promote(&format!("s{n}.1.b3e7149"), &format!("s{n}"), FREIGHT, json!({}))
+        world.promote(&format!("s{n}.1.b3e7149"), &format!("s{n}"), FREIGHT, json!({}));
     });
     world
         .until("all are patched", |w| {
