@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use wharfinger_cluster::shared;
+use wharfinger_cluster::{Cluster, Options, shared};
 use wharfinger_tests::{App, IMAGE, Kind, Project};
 
 #[test]
@@ -201,4 +201,18 @@ spec:
     let web = app.web();
     project.commit(&[(&format!("{}/web.yaml", app.name), &format!("{web}---\n{hook}"))])?;
     Ok(())
+}
+
+#[test]
+fn an_application_annotated_before_the_install() -> Result<()> {
+    let cluster = Cluster::start(Options { fault_points: true, ..Options::default() })?;
+    let early = Project::unfounded(&cluster, "early")?;
+    let app = App::new(&early, "web", "dev", Kind::Kustomize)?.auto_sync();
+    app.create()?;
+    cluster.install_wharfinger()?;
+    early.found()?;
+    early.stage("dev")?;
+    early.promoted("dev", &early.freight("v1")?)?;
+    app.carries(&early.claim("dev")?)?;
+    app.runs("v1")
 }

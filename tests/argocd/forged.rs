@@ -32,12 +32,20 @@ fn a_person_who_may_edit_everything_in_the_namespace() -> Result<()> {
         ("freight", freight.as_str(), json!({ "currentlyIn": null })),
     ] {
         let before = project.admin.get(kind, &project.name, name)?["status"].clone();
-        let text = refused(editor.api.merge_status(kind, &project.name, name, &json!({ "status": status })), "status-guard")?;
+        let text = refused(
+            editor.api.merge_status(kind, &project.name, name, &json!({ "status": status })),
+            "status-guard",
+        )?;
         ensure!(text.contains(&editor.name), "it says who: {text}");
         ensure!(project.admin.get(kind, &project.name, name)?["status"] == before, "{kind}");
     }
     // Not through the object itself either: there the status is not looked at.
-    let stage = editor.api.merge("stage", &project.name, "dev", &json!({ "status": { "assignment": { "generation": 2 } } }))?;
+    let stage = editor.api.merge(
+        "stage",
+        &project.name,
+        "dev",
+        &json!({ "status": { "assignment": { "generation": 2 } } }),
+    )?;
     ensure!(stage["status"]["assignment"]["generation"] == 1, "{stage:#}");
     app.runs("v1")
 }
@@ -52,8 +60,16 @@ fn a_status_put_together_from_an_old_copy_by_our_own_controller() -> Result<()> 
     project.promoted("dev", &project.freight("v2")?)?;
     let claim = project.claim("dev")?;
     let controller = Kubernetes::account(&cluster, "wharfinger", "wharfinger-controller")?;
-    for stale in [old.clone(), json!({ "freightHistory": old["freightHistory"] }), json!({ "assignment": old["assignment"] }), json!({ "assignment": null })] {
-        refused(controller.merge_status("stage", &project.name, "dev", &json!({ "status": stale })), "status-guard")?;
+    for stale in [
+        old.clone(),
+        json!({ "freightHistory": old["freightHistory"] }),
+        json!({ "assignment": old["assignment"] }),
+        json!({ "assignment": null }),
+    ] {
+        refused(
+            controller.merge_status("stage", &project.name, "dev", &json!({ "status": stale })),
+            "status-guard",
+        )?;
     }
     ensure!(project.claim("dev")? == claim);
     Ok(())
@@ -71,18 +87,28 @@ fn the_record_of_an_operation_is_its_controllers() -> Result<()> {
     project.promoted("dev", &project.freight("v2")?)?;
     crate::converging::stuck_hook(&project, &app, true)?;
     app.merge(&json!({ "operation": { "initiatedBy": { "username": "test" }, "sync": {} } }))?;
-    app.wait("wait for its hook", |a| (a["status"]["operationState"]["phase"] == "Running").then_some(()))?;
+    app.wait("wait for its hook", |a| {
+        (a["status"]["operationState"]["phase"] == "Running").then_some(())
+    })?;
 
     // From here Argo CD would go on with whatever the record says.
-    let deploys = |sync: Value| json!({ "status": { "operationState": { "operation": { "sync": sync } } } });
+    let deploys =
+        |sync: Value| json!({ "status": { "operationState": { "operation": { "sync": sync } } } });
     let server = Kubernetes::account(&cluster, "argocd", "argocd-server")?;
     let controller = Kubernetes::account(&cluster, "argocd", "argocd-application-controller")?;
-    let forge = |who: &Kubernetes, patch: &Value| who.merge("application", "argocd", &app.name, patch);
+    let forge =
+        |who: &Kubernetes, patch: &Value| who.merge("application", "argocd", &app.name, patch);
     refused(forge(&server, &deploys(json!({ "source": first }))), "operation-state")?;
-    refused(forge(&server, &json!({ "status": { "operationState": { "message": "done" } } })), "operation-state")?;
+    refused(
+        forge(&server, &json!({ "status": { "operationState": { "message": "done" } } })),
+        "operation-state",
+    )?;
     // A parent Application writes what Git says under the account of the application controller.
     refused(forge(&controller, &deploys(json!({ "source": first }))), "claim-outdated")?;
-    refused(forge(&controller, &deploys(json!({ "manifests": ["kind: ConfigMap"] }))), "operation-source")?;
+    refused(
+        forge(&controller, &deploys(json!({ "manifests": ["kind: ConfigMap"] }))),
+        "operation-source",
+    )?;
     let elsewhere = json!({ "source": { "repoURL": first["repoURL"], "targetRevision": "HEAD", "path": "elsewhere" } });
     refused(forge(&controller, &deploys(elsewhere.clone())), "operation-source")?;
     for (sync, code) in [
@@ -97,7 +123,9 @@ fn the_record_of_an_operation_is_its_controllers() -> Result<()> {
     ensure!(app.image()? == format!("{IMAGE}:v2"));
     // What argocd-server has to write: the wish that it end.
     cluster.argocd(&["app", "terminate-op", &app.name])?.ok()?;
-    app.wait("end its operation", |a| (a["status"]["operationState"]["phase"] == "Failed").then_some(()))?;
+    app.wait("end its operation", |a| {
+        (a["status"]["operationState"]["phase"] == "Failed").then_some(())
+    })?;
     app.runs("v2")
 }
 
@@ -109,19 +137,32 @@ fn a_promotion_takes_the_verb_promote() -> Result<()> {
     let freight = project.freight("v1")?;
     let person = project.person("person")?;
     person.may(&["create", "get", "patch"], "promotion", &project.name)?;
-    let promote = || person.api.create("promotion", &project.name, json!({ "metadata": { "generateName": "p-" }, "spec": { "stage": "dev", "freight": freight } }));
+    let promote = || {
+        person.api.create("promotion", &project.name, json!({ "metadata": { "generateName": "p-" }, "spec": { "stage": "dev", "freight": freight } }))
+    };
 
     let text = refused(promote(), "permission")?;
-    ensure!(text.contains("promote") && text.contains("may-promote:dev") && text.contains("verbs [promote]"), "it says what to ask for: {text}");
+    ensure!(
+        text.contains("promote")
+            && text.contains("may-promote:dev")
+            && text.contains("verbs [promote]"),
+        "it says what to ask for: {text}"
+    );
     ensure!(project.admin.list("promotion", &project.name)?.is_empty());
     person.may(&["promote"], "stage", &project.name)?;
     let promotion = promote()?;
     let annotations = &promotion["metadata"]["annotations"];
-    ensure!(annotations["kargo.akuity.io/create-actor"] == format!("kubernetes:{}", person.name), "{promotion:#}");
+    ensure!(
+        annotations["kargo.akuity.io/create-actor"] == format!("kubernetes:{}", person.name),
+        "{promotion:#}"
+    );
     let promotion = project.ended(promotion["metadata"]["name"].as_str().unwrap_or_default())?;
     ensure!(promotion["status"]["phase"] == "Succeeded", "{promotion:#}");
     let stage = project.admin.get("stage", &project.name, "dev")?;
-    ensure!(stage["status"]["assignment"]["actor"] == format!("kubernetes:{}", person.name), "{stage:#}");
+    ensure!(
+        stage["status"]["assignment"]["actor"] == format!("kubernetes:{}", person.name),
+        "{stage:#}"
+    );
     Ok(())
 }
 
@@ -143,7 +184,10 @@ fn an_approval_takes_the_verb_promote() -> Result<()> {
     let approved = approve()?;
     ensure!(approved["status"]["approvedFor"]["dev"].is_object(), "{approved:#}");
     let withdraw = json!({ "status": { "approvedFor": { "dev": null } } });
-    refused(person.api.merge_status("freight", &project.name, &freight, &withdraw), "status-guard")?;
+    refused(
+        person.api.merge_status("freight", &project.name, &freight, &withdraw),
+        "status-guard",
+    )?;
     Ok(())
 }
 
@@ -159,7 +203,8 @@ fn break_glass_takes_the_verb_bypass() -> Result<()> {
     project.promoted("dev", &project.freight("v2")?)?;
     app.runs("v2")?;
     let person = editor_of(&project, &app)?;
-    let annotate = |reason: Value| json!({ "metadata": { "annotations": { BREAK_GLASS: reason } } });
+    let annotate =
+        |reason: Value| json!({ "metadata": { "annotations": { BREAK_GLASS: reason } } });
     let write = |patch: &Value| person.api.merge("application", "argocd", &app.name, patch);
 
     let text = refused(write(&annotate("all is on fire".into())), "permission")?;
@@ -168,7 +213,8 @@ fn break_glass_takes_the_verb_bypass() -> Result<()> {
     person.may(&["bypass"], "stage", &project.name)?;
     refused(write(&annotate(" ".into())), "break-glass")?;
     write(&annotate("all is on fire".into()))?;
-    let told = cluster.until("a Warning event", || warnings(&project, &app)?.pop().context("there is none"))?;
+    let told = cluster
+        .until("a Warning event", || warnings(&project, &app)?.pop().context("there is none"))?;
     ensure!(told.contains(&person.name) && told.contains("all is on fire"), "{told}");
 
     // The one way to deploy other Freight without a promotion, and nobody takes it back.
@@ -198,18 +244,30 @@ fn leaving_takes_the_verb_promote() -> Result<()> {
 
     let drop_plugin = json!({ "spec": { "source": { "plugin": null } } });
     for (row, patch) in [
-        ("the annotation goes", annotated(Value::Null)),
-        ("it names another Stage", annotated("leaving:prod".into())),
+        ("the annotation goes", annotated(&Value::Null)),
+        ("it names another Stage", annotated(&"leaving:prod".into())),
         ("the plugin goes", drop_plugin.clone()),
-        ("another plugin comes", json!({ "spec": { "source": { "plugin": { "name": "another" } } } })),
-        ("all goes", json!({ "metadata": { "annotations": { STAGE: null } }, "spec": { "source": { "plugin": null } } })),
+        (
+            "another plugin comes",
+            json!({ "spec": { "source": { "plugin": { "name": "another" } } } }),
+        ),
+        (
+            "all goes",
+            json!({ "metadata": { "annotations": { STAGE: null } }, "spec": { "source": { "plugin": null } } }),
+        ),
     ] {
         let text = refused(write(&patch), "permission").context(row)?;
         ensure!(text.contains("promote") && text.contains("leaving:dev"), "{row}: {text}");
     }
     person.may(&["promote"], "stage", &project.name)?;
-    let stored = write(&json!({ "metadata": { "annotations": { STAGE: null } }, "spec": drop_plugin["spec"] }))?;
-    ensure!(stored["metadata"]["annotations"].get(STAGE).is_none() && stored["spec"]["source"].get("plugin").is_none(), "{stored:#}");
+    let stored = write(
+        &json!({ "metadata": { "annotations": { STAGE: null } }, "spec": drop_plugin["spec"] }),
+    )?;
+    ensure!(
+        stored["metadata"]["annotations"].get(STAGE).is_none()
+            && stored["spec"]["source"].get("plugin").is_none(),
+        "{stored:#}"
+    );
     app.runs("v1")
 }
 
@@ -257,7 +315,7 @@ fn an_application_of_ours_belongs_to_one_stage() -> Result<()> {
     let app = App::new(&project, "web", "dev", Kind::Plain)?;
     app.create()?;
     project.promoted("dev", &project.freight("v1")?)?;
-    refused(app.merge(&annotated("one-stage:dev,one-stage:prod".into())), "authorized-stage")?;
+    refused(app.merge(&annotated(&"one-stage:dev,one-stage:prod".into())), "authorized-stage")?;
     // Sources of Argo CD's own keep Kargo's meaning.
     let app = App::new(&project, "native", "dev", Kind::Plain)?.with(|spec, annotations| {
         crate::owners::native(spec, annotations);
@@ -273,7 +331,7 @@ fn editor_of<'p>(project: &'p Project<'_>, app: &App<'_>) -> Result<Person<'p>> 
     Ok(person)
 }
 
-fn annotated(stage: Value) -> Value {
+fn annotated(stage: &Value) -> Value {
     json!({ "metadata": { "annotations": { STAGE: stage } } })
 }
 
@@ -284,5 +342,7 @@ fn warnings(project: &Project<'_>, app: &App<'_>) -> Result<Vec<String>> {
         let about = if e["regarding"].is_object() { &e["regarding"] } else { &e["involvedObject"] };
         about["name"] == app.name.as_str() && e["type"] == "Warning" && e["reason"] == "BreakGlass"
     });
-    Ok(of_app.filter_map(|e| Some(e.get("message").or(e.get("note"))?.as_str()?.to_owned())).collect())
+    Ok(of_app
+        .filter_map(|e| Some(e.get("message").or(e.get("note"))?.as_str()?.to_owned()))
+        .collect())
 }

@@ -2,4 +2,10 @@
 
 mod converging;
 mod crash;
+mod forged;
+mod instances;
+mod outage;
+mod owners;
 mod promotions;
+mod refusals;
+mod uninstall;

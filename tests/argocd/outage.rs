@@ -32,26 +32,44 @@ fn the_webhook_is_away() -> Result<()> {
     for (row, patch) in [
         ("the spec", json!({ "spec": { "source": { "plugin": { "env": [] } } } })),
         ("an operation", json!({ "operation": { "sync": {} } })),
-        ("the annotation", json!({ "metadata": { "annotations": { "kargo.akuity.io/authorized-stage": null } } })),
+        (
+            "the annotation",
+            json!({ "metadata": { "annotations": { "kargo.akuity.io/authorized-stage": null } } }),
+        ),
         ("the plugin", json!({ "spec": { "source": { "plugin": null } } })),
-        ("break-glass", json!({ "metadata": { "annotations": { "wharfinger.dev/break-glass": "now" } } })),
-        ("the record of an operation", json!({ "status": { "operationState": { "phase": "Running" } } })),
+        (
+            "break-glass",
+            json!({ "metadata": { "annotations": { "wharfinger.dev/break-glass": "now" } } }),
+        ),
+        (
+            "the record of an operation",
+            json!({ "status": { "operationState": { "phase": "Running" } } }),
+        ),
     ] {
         away(app.merge(&patch)).context(row)?;
     }
     away(project.promote("dev", &v2).map(Value::from))?;
-    away(project.admin.merge_status("stage", &project.name, "dev", &json!({ "status": { "freightSummary": "x" } })))?;
+    away(project.admin.merge_status(
+        "stage",
+        &project.name,
+        "dev",
+        &json!({ "status": { "freightSummary": "x" } }),
+    ))?;
     away(App::new(&project, "late", "dev", Kind::Plain)?.create().map(Value::from))?;
     // Other teams work: they create, change, sync and delete.
     let more = App::new(&project, "more", "dev", Kind::Plain)?.auto_sync().with(native);
     more.create()?;
     more.runs("in-git")?;
     theirs.merge(&json!({ "spec": { "info": [{ "name": "team", "value": "b" }] } }))?;
-    let revision = project.commit(&[(&format!("{}/more.yaml", theirs.name), "kind: ConfigMap\napiVersion: v1\nmetadata: {name: more}\n")])?;
+    let revision = project.commit(&[(
+        &format!("{}/more.yaml", theirs.name),
+        "kind: ConfigMap\napiVersion: v1\nmetadata: {name: more}\n",
+    )])?;
     theirs.merge(&json!({ "operation": { "sync": { "revision": revision } } }))?;
     theirs.wait("be synced", |a| {
         let state = &a["status"]["operationState"];
-        (state["phase"] == "Succeeded" && state["syncResult"]["revision"] == revision.as_str()).then_some(())
+        (state["phase"] == "Succeeded" && state["syncResult"]["revision"] == revision.as_str())
+            .then_some(())
     })?;
     project.admin.delete("application", "argocd", &theirs.name)?;
     ensure!(app.image()? == format!("{IMAGE}:v1"));

@@ -30,7 +30,10 @@ fn a_stage_that_holds_nothing_and_a_stage_that_is_not_there() -> Result<()> {
         let error = app.comparison_error()?;
         ensure!(error.contains(&format!("[{code}]")) && error.contains(fix), "{error}");
         let status = app.get()?["status"].clone();
-        ensure!(status["sync"]["status"] == "Unknown" && status.get("history").is_none(), "{status:#}");
+        ensure!(
+            status["sync"]["status"] == "Unknown" && status.get("history").is_none(),
+            "{status:#}"
+        );
         ensure!(app.image().is_err(), "nothing was deployed");
     }
     // What it said was true, and enough.
@@ -61,25 +64,92 @@ fn claims_that_came_past_the_webhook() -> Result<()> {
     let unguarded = Unguarded::new(&cluster, &project)?;
     let env = |stage: &str, claim: &str| json!([{ "name": "WHARFINGER_STAGE", "value": stage }, { "name": "WHARFINGER_FREIGHT", "value": claim }]);
     for (row, annotation, env, code, text) in [
-        ("older", json!("refused:dev"), env("refused:dev", &older), "claim-outdated", "no longer holds the assignment 1-"),
-        ("its number alone", json!("refused:dev"), env("refused:dev", &format!("1-{}", id(&claim))), "claim-outdated", "wharf promote"),
-        ("newer", json!("refused:dev"), env("refused:dev", &format!("3-{}", id(&older))), "claim-unknown", "never made the assignment 3-"),
-        ("another collection", json!("refused:dev"), env("refused:dev", &format!("2-{}", id(&older))), "claim-unknown", "wharf promote"),
-        ("of another Stage", json!("refused:dev"), env("refused:prod", &older), "claim-stage", "belongs to Stage refused:dev"),
-        ("for another Stage", json!("refused:prod"), env("refused:dev", &claim), "claim-stage", "belongs to Stage refused:prod"),
-        ("unreadable", json!("refused:dev"), env("refused:dev", "latest"), "claim-malformed", "<generation>-<FreightCollection id>"),
+        (
+            "older",
+            json!("refused:dev"),
+            env("refused:dev", &older),
+            "claim-outdated",
+            "no longer holds the assignment 1-",
+        ),
+        (
+            "its number alone",
+            json!("refused:dev"),
+            env("refused:dev", &format!("1-{}", id(&claim))),
+            "claim-outdated",
+            "wharf promote",
+        ),
+        (
+            "newer",
+            json!("refused:dev"),
+            env("refused:dev", &format!("3-{}", id(&older))),
+            "claim-unknown",
+            "never made the assignment 3-",
+        ),
+        (
+            "another collection",
+            json!("refused:dev"),
+            env("refused:dev", &format!("2-{}", id(&older))),
+            "claim-unknown",
+            "wharf promote",
+        ),
+        (
+            "of another Stage",
+            json!("refused:dev"),
+            env("refused:prod", &older),
+            "claim-stage",
+            "belongs to Stage refused:dev",
+        ),
+        (
+            "for another Stage",
+            json!("refused:prod"),
+            env("refused:dev", &claim),
+            "claim-stage",
+            "belongs to Stage refused:prod",
+        ),
+        (
+            "unreadable",
+            json!("refused:dev"),
+            env("refused:dev", "latest"),
+            "claim-malformed",
+            "<generation>-<FreightCollection id>",
+        ),
         ("none", json!("refused:dev"), json!([]), "claim-missing", "the source carries no claim"),
-        ("half", json!("refused:dev"), json!([{ "name": "WHARFINGER_STAGE", "value": "refused:dev" }]), "claim-missing", "no claim"),
-        ("no annotation", Value::Null, env("refused:dev", &claim), "authorized-stage", "<project>:<stage>"),
-        ("two Stages", json!("refused:dev,refused:prod"), env("refused:dev", &claim), "authorized-stage", "exactly one"),
-        ("a Stage that is not there", json!("refused:test"), env("refused:test", &claim), "stage-missing", "no Stage test"),
+        (
+            "half",
+            json!("refused:dev"),
+            json!([{ "name": "WHARFINGER_STAGE", "value": "refused:dev" }]),
+            "claim-missing",
+            "no claim",
+        ),
+        (
+            "no annotation",
+            Value::Null,
+            env("refused:dev", &claim),
+            "authorized-stage",
+            "<project>:<stage>",
+        ),
+        (
+            "two Stages",
+            json!("refused:dev,refused:prod"),
+            env("refused:dev", &claim),
+            "authorized-stage",
+            "exactly one",
+        ),
+        (
+            "a Stage that is not there",
+            json!("refused:test"),
+            env("refused:test", &claim),
+            "stage-missing",
+            "no Stage test",
+        ),
     ] {
         // Hard: for a claim that was rendered before, Argo CD has the answer.
         let annotations = json!({ STAGE: annotation, "argocd.argoproj.io/refresh": "hard" });
         app.merge(&json!({ "metadata": { "annotations": annotations }, "spec": { "source": { "plugin": { "env": env } } } }))?;
         let (error, sync) = app.wait(&format!("be refused with [{code}] ({row})"), |a| {
             let error = error_with(code, a)?;
-            let about_this = a["metadata"]["annotations"].get("argocd.argoproj.io/refresh").is_none();
+            let about_this =
+                a["metadata"]["annotations"].get("argocd.argoproj.io/refresh").is_none();
             about_this.then(|| (error, a["status"]["sync"]["status"].clone()))
         })?;
         ensure!(error.contains(text), "{row}: it says what is the matter: {error}");
@@ -92,7 +162,9 @@ fn claims_that_came_past_the_webhook() -> Result<()> {
     cluster.process(Role::Controller)?.start()?;
     app.carries(&claim)?;
     app.wait("be synced again", |a| {
-        let clean = a["status"]["conditions"].as_array().is_none_or(|c| c.iter().all(|c| c["type"] != "ComparisonError"));
+        let clean = a["status"]["conditions"]
+            .as_array()
+            .is_none_or(|c| c.iter().all(|c| c["type"] != "ComparisonError"));
         (clean && a["status"]["sync"]["status"] == "Synced").then_some(())
     })?;
     app.runs("v2")
@@ -114,7 +186,10 @@ fn a_sidecar_that_starts_without_the_api_server() -> Result<()> {
     thread::scope(|scope| -> Result<()> {
         let started = scope.spawn(|| sidecar.start());
         // A new commit: for the one before, Argo CD has the answer.
-        project.commit(&[(&format!("{}/more.yaml", app.name), "kind: ConfigMap\napiVersion: v1\nmetadata: {name: more}\n")])?;
+        project.commit(&[(
+            &format!("{}/more.yaml", app.name),
+            "kind: ConfigMap\napiVersion: v1\nmetadata: {name: more}\n",
+        )])?;
         app.merge(&refresh())?;
         let error = app.wait("be refused with [unavailable]", |a| error_with("unavailable", a))?;
         ensure!(error.contains("can't reach the Kubernetes API"), "{error}");
@@ -149,7 +224,8 @@ impl<'c> Unguarded<'c> {
         let found = cluster.kubectl(&["get", CONFIGURATIONS, "-o", "json"])?.ok()?;
         let mut found: Value = serde_json::from_str(&found)?;
         for item in found["items"].as_array_mut().into_iter().flatten() {
-            item["metadata"] = json!({ "name": item["metadata"]["name"], "labels": item["metadata"]["labels"] });
+            item["metadata"] =
+                json!({ "name": item["metadata"]["name"], "labels": item["metadata"]["labels"] });
         }
         let unguarded = Self { cluster, project, configurations: found.to_string() };
         cluster.kubectl(&["delete", CONFIGURATIONS, "--all"])?.ok()?;
@@ -159,8 +235,12 @@ impl<'c> Unguarded<'c> {
 
     /// Something that only we forbid.
     fn forbidden(&self) -> Result<Value> {
-        let app = App::new(self.project, "probe", "dev", Kind::Plain)?.with(|_, annotations| *annotations = json!({}));
-        let done = self.cluster.kubectl_with_input(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &app.manifest().to_string())?;
+        let app = App::new(self.project, "probe", "dev", Kind::Plain)?
+            .with(|_, annotations| *annotations = json!({}));
+        let done = self.cluster.kubectl_with_input(
+            &["create", "--dry-run=server", "-o", "json", "-f", "-"],
+            &app.manifest().to_string(),
+        )?;
         Ok(serde_json::from_str(&done.ok()?)?)
     }
 }
@@ -169,7 +249,9 @@ impl Drop for Unguarded<'_> {
     fn drop(&mut self) {
         let put_back = || {
             self.cluster.kubectl_with_input(&["create", "-f", "-"], &self.configurations)?.ok()?;
-            self.cluster.until("the API server to ask us again", || refused(self.forbidden(), "authorized-stage"))
+            self.cluster.until("the API server to ask us again", || {
+                refused(self.forbidden(), "authorized-stage")
+            })
         };
         let done = put_back();
         assert!(done.is_ok() || thread::panicking(), "{done:?}");
@@ -190,7 +272,11 @@ impl<'p> Road<'p> {
         let to = cluster.process(Role::KubeApiserver)?.port("https")?;
         let from = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let path = cluster.folder_of_run().join("road.kubeconfig");
-        fs::write(&path, fs::read_to_string(&before)?.replace(&format!("127.0.0.1:{to}"), &format!("127.0.0.1:{from}")))?;
+        fs::write(
+            &path,
+            fs::read_to_string(&before)?
+                .replace(&format!("127.0.0.1:{to}"), &format!("127.0.0.1:{from}")),
+        )?;
         process.set_env("KUBECONFIG", &path.display().to_string());
         Ok(Self { process, before, from, to })
     }

@@ -28,7 +28,10 @@ fn what_is_not_ours_works_on_and_what_is_ours_stays_deployed() -> Result<()> {
     let left = cluster.kubectl(&["get", "crd,mutatingwebhookconfigurations,validatingwebhookconfigurations,clusterroles,clusterrolebindings", "-o", "name"])?.ok()?;
     ensure!(!left.contains("wharfinger") && !left.contains("kargo.akuity.io"), "{left}");
 
-    let revision = project.commit(&[(&format!("{}/web.yaml", theirs.name), &theirs.web().replace("in-git", "later"))])?;
+    let revision = project.commit(&[(
+        &format!("{}/web.yaml", theirs.name),
+        &theirs.web().replace("in-git", "later"),
+    )])?;
     theirs.merge(&refresh())?;
     theirs.runs("later")?;
     ensure!(theirs.get()?["status"]["sync"]["revision"] == revision.as_str());
@@ -37,7 +40,9 @@ fn what_is_not_ours_works_on_and_what_is_ours_stays_deployed() -> Result<()> {
     late.runs("in-git")?;
     project.admin.delete("application", "argocd", &late.name)?;
 
-    ours.merge(&json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "hard" } } }))?;
+    ours.merge(
+        &json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "hard" } } }),
+    )?;
     ours.comparison_error()?;
     ensure!(ours.image()? == format!("{IMAGE}:v1"), "what was deployed stays");
     // And nothing holds an Application back from going home.

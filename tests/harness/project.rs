@@ -19,14 +19,27 @@ pub struct Project<'c> {
 impl<'c> Project<'c> {
     /// A Project of that name, with a namespace, a Warehouse `main` and an empty Git repository of the same name.
     pub fn new(cluster: &'c Cluster, name: &str) -> Result<Self> {
-        let admin = Kubernetes::admin(cluster)?;
+        let project = Self::unfounded(cluster, name)?;
+        project.found()?;
+        Ok(project)
+    }
+
+    /// The Git repository alone: Wharfinger's kinds need not exist yet.
+    pub fn unfounded(cluster: &'c Cluster, name: &str) -> Result<Self> {
+        cluster.git().create(name)?;
+        Ok(Self { cluster, name: name.into(), admin: Kubernetes::admin(cluster)? })
+    }
+
+    /// The Project itself, its namespace and its Warehouse.
+    pub fn found(&self) -> Result<()> {
+        let Self { name, admin, .. } = self;
         let labels = json!({ "kargo.akuity.io/project": "true" });
         admin.create("namespace", "", json!({ "metadata": { "name": name, "labels": labels } }))?;
         admin.create("project", "", json!({ "metadata": { "name": name } }))?;
         let subscriptions = json!([{ "image": { "repoURL": IMAGE } }]);
-        admin.create("warehouse", name, json!({ "metadata": { "name": "main" }, "spec": { "freightCreationPolicy": "Manual", "subscriptions": subscriptions } }))?;
-        cluster.git().create(name)?;
-        Ok(Self { cluster, name: name.into(), admin })
+        let spec = json!({ "freightCreationPolicy": "Manual", "subscriptions": subscriptions });
+        admin.create("warehouse", name, json!({ "metadata": { "name": "main" }, "spec": spec }))?;
+        Ok(())
     }
 
     /// A Stage that takes Freight straight from the Warehouse and assigns it.

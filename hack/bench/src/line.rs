@@ -9,7 +9,7 @@ pub(crate) fn line(name: &str, figure: Duration, anchor_name: &str, anchor: Dura
     let ratio = ms(figure) / ms(anchor);
     let verdict = if ratio <= goal { "met" } else { "missed" };
     println!(
-        "bench {name} {:.2} ms vs {anchor_name} {:.2} ratio={ratio:.2} goal={goal} {verdict}",
+        "bench {name} {:.3} ms vs {anchor_name} {:.3} ratio={ratio:.2} goal={goal} {verdict}",
         ms(figure),
         ms(anchor)
     );

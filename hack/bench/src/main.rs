@@ -3,14 +3,17 @@
 mod line;
 mod promotion;
 mod script;
+mod sidecar;
 mod stages;
 mod watched;
 
 use anyhow::{Result, bail};
 
+type Benchmark = fn() -> Result<()>;
+
 fn main() -> Result<()> {
-    let all: [(&str, fn() -> Result<()>); 2] =
-        [("promotion", promotion::run), ("stages", stages::run)];
+    let all: [(&str, Benchmark); 3] =
+        [("promotion", promotion::run), ("sidecar", sidecar::run), ("stages", stages::run)];
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if let Some(unknown) = wanted.iter().find(|w| all.iter().all(|(name, _)| name != w)) {
         bail!(

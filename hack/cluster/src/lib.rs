@@ -20,6 +20,7 @@ mod api;
 mod argocd;
 mod cluster;
 mod delay;
+mod demo;
 mod documents;
 mod git_host;
 mod groups;

@@ -4,10 +4,8 @@
 //! before the word `live`, means that nobody waits for this cluster any more.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, BufRead as _, Write as _},
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
     sync::{
         Arc,
         mpsc::{self, Receiver, Sender},
@@ -15,7 +13,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use nix::unistd::dup2_stderr;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -23,7 +21,7 @@ use signal_hook::{
 };
 
 use crate::{
-    Cluster, Options, Role,
+    Cluster, Options, demo,
     named::{Named, State},
     run::Run,
 };
@@ -47,8 +45,8 @@ pub(crate) fn serve(name: &str, options: Options, with_wharfinger: bool) -> Resu
     start(&run, options, with_wharfinger, sender);
     let served = match events.recv()? {
         // If it failed, what is left is logs, and where they are is said.
-        Event::Started(started) => started.and_then(|cluster| {
-            named.write(&state(summary(&cluster)?))?;
+        Event::Started(started) => started.and_then(|(cluster, commands)| {
+            named.write(&state(summary(&cluster, &commands)))?;
             let lived = live(&events, &cluster);
             cluster.end().and(lived)
         }),
@@ -66,7 +64,8 @@ enum Event {
     Live,
     /// `hack/up` is gone.
     Alone,
-    Started(Box<Result<Cluster>>),
+    /// The cluster, with the commands to try on it.
+    Started(Box<Result<(Cluster, Vec<String>)>>),
 }
 
 fn listen(events: &Sender<Event>) -> Result<()> {
@@ -98,11 +97,13 @@ fn start(run: &Arc<Run>, options: Options, with_wharfinger: bool, events: Sender
     let run = Arc::clone(run);
     thread::spawn(move || {
         let started = Cluster::start_in(&run, options).and_then(|cluster| {
+            demo::tools(&cluster)?;
+            let mut commands = vec![];
             if with_wharfinger {
                 cluster.install_wharfinger()?;
+                commands.extend(demo::prepare(&cluster)?);
             }
-            prepare_demo(&cluster)?;
-            Ok(cluster)
+            Ok((cluster, commands))
         });
         drop(events.send(Event::Started(Box::new(started))));
     });
@@ -124,77 +125,20 @@ fn live(events: &Receiver<Event>, cluster: &Cluster) -> Result<()> {
     }
 }
 
-// Something in Git, so that the commands we propose do something.
-fn prepare_demo(cluster: &Cluster) -> Result<()> {
-    const DEPLOYMENT: &str = "apiVersion: apps/v1
-kind: Deployment
-metadata: {name: demo}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: demo}}
-  template:
-    metadata: {labels: {app: demo}}
-    spec: {containers: [{name: demo, image: example.com/demo:1.0.0}]}
-";
-    cluster.git().create("demo")?;
-    cluster.git().commit("demo", &[("deployment.yaml", DEPLOYMENT)], "A Deployment")?;
-    fs::write(cluster.file("demo.yaml"), demo_application(&cluster.git().url("demo")))?;
-    let tools = cluster.folder("tools")?;
-    let kubeconfig = cluster.kubeconfig_admin();
-    let server = cluster.process(Role::ArgoCdServer)?.port("http")?;
-    write_script(
-        &tools.join("kubectl"),
-        &format!(
-            "KUBECONFIG={} exec {}",
-            kubeconfig.display(),
-            cluster.part("kubectl").path.display()
-        ),
-    )?;
-    write_script(
-        &tools.join("argocd"),
-        &format!(
-            "ARGOCD_BINARY_NAME=argocd ARGOCD_CONFIG_DIR={} exec {} --plaintext --server 127.0.0.1:{server}",
-            cluster.folder("argocd-client")?.display(),
-            cluster.part("argocd").path.display()
-        ),
-    )
-}
-
-fn demo_application(url: &str) -> String {
-    format!(
-        "apiVersion: argoproj.io/v1alpha1
-kind: Application
-metadata: {{name: demo, namespace: argocd}}
-spec:
-  project: default
-  source: {{repoURL: {url}, path: .}}
-  destination: {{server: https://kubernetes.default.svc, namespace: default}}
-  syncPolicy: {{automated: {{}}}}
-"
-    )
-}
-
-fn write_script(path: &Path, command: &str) -> Result<()> {
-    fs::write(path, format!("#!/bin/sh\n{command} \"$@\"\n"))
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)))
-        .with_context(|| format!("writing {}", path.display()))
-}
-
-fn summary(cluster: &Cluster) -> Result<String> {
-    let tools = cluster.folder("tools")?;
-    let tools = tools.display();
-    Ok(format!(
+fn summary(cluster: &Cluster, commands: &[String]) -> String {
+    let mut summary = format!(
         "kubeconfig  {}
 Git         {}/<repository>.git   (no login, push allowed)
-logs        {}
-
-Three commands to try:
-  {tools}/kubectl apply -f {}
-  {tools}/argocd app wait demo --sync --health
-  {tools}/kubectl get applications,pods -A",
+logs        {}",
         cluster.kubeconfig_admin().display(),
         cluster.git().base_url(),
         cluster.logs().display(),
-        cluster.file("demo.yaml").display(),
-    ))
+    );
+    if !commands.is_empty() {
+        summary += "\n\nThree commands to try:";
+    }
+    for command in commands {
+        summary += &format!("\n  {command}");
+    }
+    summary
 }
