@@ -87,11 +87,11 @@ fn child_of_a_parent(
     let child = child.with(later);
     let revision = commit(&child)?;
     parent.merge(&refresh())?;
-    parent.wait("have the commit synced", |a| {
-        (a["status"]["operationState"]["syncResult"]["revision"] == revision.as_str()).then_some(())
-    })?;
-    let synced = parent.wait("be Synced", |a| {
-        (a["status"]["sync"]["status"] == "Synced").then(|| a["status"]["operationState"].clone())
+    let synced = parent.wait("have the commit synced", |a| {
+        let state = &a["status"]["operationState"];
+        let ended =
+            state["phase"] == "Succeeded" && state["syncResult"]["revision"] == revision.as_str();
+        (ended && a["status"]["sync"]["status"] == "Synced").then(|| state.clone())
     })?;
     ensure!(changes(&child, &claim)? <= 1, "Argo CD may normalise what was written, once");
     ensure!(changes(&child, &claim)? == 0, "the child's spec still changes");

@@ -13,4 +13,5 @@ pub mod freight;
 pub mod promotion;
 pub mod recover;
 pub mod stage;
+pub mod substitute;
 pub mod url;

@@ -3,11 +3,10 @@
 //! Kept as JSON text with the places of its images, so that putting Freight in is a copy: 1.8 µs where parsing, changing
 //! and writing 50 documents takes 1.5 ms.
 
-use serde_json::Value;
-use wharfinger_core::url::normalise_image;
-
-use crate::substitute::{self, Images};
 use crate::{Kind, RenderError};
+use serde_json::Value;
+use wharfinger_core::substitute::{self, Images};
+use wharfinger_core::url::normalise_image;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {

@@ -27,3 +27,9 @@ impl RenderError {
         Self::Internal(format!("{what}: {error}"))
     }
 }
+
+impl From<wharfinger_core::substitute::Ambiguous> for RenderError {
+    fn from(ambiguous: wharfinger_core::substitute::Ambiguous) -> Self {
+        Self::Input(ambiguous.to_string())
+    }
+}

@@ -23,8 +23,7 @@ mod options;
 mod plain;
 mod renderer;
 mod source;
-pub mod substitute;
-mod tools;
+pub mod tools;
 
 pub use base::Base;
 pub use error::RenderError;
@@ -32,5 +31,5 @@ pub use files::Files;
 pub use options::{Form, Options, Parameter};
 pub use renderer::{Inputs, Renderer, Target};
 pub use source::Kind;
-pub use substitute::Images;
 pub use tools::Tools;
+pub use wharfinger_core::substitute::Images;

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use wharfinger_api::v1alpha1::{FreightCollection, Image};
-use wharfinger_core::url::normalise_image;
 
-use crate::RenderError;
+use crate::url::normalise_image;
 
 /// The images of a FreightCollection, by repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +18,14 @@ struct Version {
     digest: String,
 }
 
+/// Freight that does not say what an image is to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Stage's Freight holds more than one version of the image {repository}: {versions}")]
+pub struct Ambiguous {
+    pub repository: String,
+    pub versions: String,
+}
+
 impl Images {
     /// The images of every piece of Freight in `collection`.
     pub fn of(collection: &FreightCollection) -> Self {
@@ -28,16 +35,12 @@ impl Images {
     /// What `image` is to be; nothing where no Freight is of its repository.
     ///
     /// The repository stays as its author spelled it; tag and digest are the Freight's.
-    pub fn instead_of(&self, image: &str) -> Result<Option<String>, RenderError> {
+    pub fn instead_of(&self, image: &str) -> Result<Option<String>, Ambiguous> {
         self.version_of(&repository_of(image), &normalise_image(&repository_of(image)))
     }
 
     /// The same, for a repository that has been taken apart before.
-    pub(crate) fn version_of(
-        &self,
-        spelled: &str,
-        repository: &str,
-    ) -> Result<Option<String>, RenderError> {
+    pub fn version_of(&self, spelled: &str, repository: &str) -> Result<Option<String>, Ambiguous> {
         match self.0.get(repository).map(Vec::as_slice) {
             None | Some([]) => Ok(None),
             Some([Version { tag, digest }]) => {
@@ -56,11 +59,7 @@ impl Images {
                 let shown =
                     |v: &Version| if v.tag.is_empty() { v.digest.clone() } else { v.tag.clone() };
                 let shown: Vec<_> = versions.iter().map(shown).collect();
-                let text = format!(
-                    "the Stage's Freight holds more than one version of the image {repository}: {}",
-                    shown.join(", ")
-                );
-                Err(RenderError::Input(text))
+                Err(Ambiguous { repository: repository.into(), versions: shown.join(", ") })
             }
         }
     }
