@@ -346,3 +346,23 @@ fn warnings(project: &Project<'_>, app: &App<'_>) -> Result<Vec<String>> {
         .filter_map(|e| Some(e.get("message").or(e.get("note"))?.as_str()?.to_owned()))
         .collect())
 }
+
+#[test]
+fn a_parent_application_that_promotes_or_breaks_glass() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "from-git")?;
+    project.stage("dev")?;
+    let app = App::new(&project, "web", "dev", Kind::Plain)?;
+    app.create()?;
+    let freight = project.freight("v1")?;
+    project.promoted("dev", &freight)?;
+    // What a parent has in Git is written by this account, which may do everything.
+    let argocd = Kubernetes::account(&cluster, "argocd", "argocd-application-controller")?;
+    let promotion = json!({ "metadata": { "generateName": "promo-" }, "spec": { "stage": "dev", "freight": freight, "steps": [{ "uses": "assign" }] } });
+    refused(argocd.create("promotion", &project.name, promotion), "permission")?;
+    let glass = json!({ "metadata": { "annotations": { BREAK_GLASS: "from Git" } } });
+    refused(argocd.merge("application", "argocd", &app.name, &glass), "permission")?;
+    let deleted = argocd.delete("stage", &project.name, "dev").map(|()| Value::Null);
+    refused(deleted, "permission")?;
+    Ok(())
+}

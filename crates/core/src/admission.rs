@@ -205,6 +205,15 @@ impl<'a> Context<'a> {
 
     /// Denies unless the writer has a permission on a Stage.
     fn require(&self, verb: Verb, on: &StageName, why: &str) -> Result<(), Stop> {
+        // Argo CD's application controller may do everything everywhere, and writes whatever a parent Application has in
+        // Git. Were its permissions to count, whoever can commit could promote.
+        if self.by_argocd() {
+            let text = format!(
+                "Stage {on}: Argo CD's application controller may not {why}; nobody knows for whom it writes"
+            );
+            let fix = format!("Let somebody with the verb {verb} on the Stage do it");
+            return Err(Check::failed(Code::Permission, text).fix(fix).into());
+        }
         if self.facts.may(verb, on)? {
             return Ok(());
         }

@@ -458,3 +458,22 @@ fn people_may_approve_freight_and_no_more() {
         "the first",
     );
 }
+
+#[test]
+fn what_argo_cd_may_do_counts_for_nothing() {
+    // Its ClusterRole is `*` on everything.
+    let all = || {
+        templates()
+            .may(ARGOCD, Verb::Promote, "shop:prod")
+            .may(ARGOCD, Verb::Bypass, "shop:prod")
+            .may(ARGOCD, Verb::Bypass, "shop:")
+    };
+    let promotion = made(&all(), ALICE, &wanted());
+    let created = all().validate(&review(Kind::Promotion, ARGOCD, None, Some(&promotion)));
+    expect(created, Err(Code::Permission), "a Promotion from Git");
+    let before = app(source(&claim(3)));
+    let glass = json!({ "metadata": { "annotations": { "wharfinger.dev/break-glass": "INC-1" } } });
+    let broken = with(before.clone(), glass);
+    let broken = all().validate(&review(Kind::Application, ARGOCD, Some(&before), Some(&broken)));
+    expect(broken, Err(Code::Permission), "glass broken from Git");
+}
