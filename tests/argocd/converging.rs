@@ -43,7 +43,7 @@ fn an_application_deleted_in_mid_promotion_drops_out() -> Result<()> {
     let stays = App::new(&project, "stays", "dev", Kind::Plain)?;
     stays.create()?;
     let goes = App::new(&project, "goes", "dev", Kind::Plain)?;
-    stuck_hook(&project, &goes, true)?;
+    goes.commit_hook(true)?;
     goes.create()?;
     let promotion = project.promote("dev", &project.freight("v1")?)?;
     goes.wait("wait for its hook", |a| {
@@ -92,7 +92,7 @@ fn an_operation_stuck_in_a_hook_then_a_rollback() -> Result<()> {
     app.create()?;
     let (v1, v2) = (project.freight("v1")?, project.freight("v2")?);
     project.promoted("dev", &v1)?;
-    stuck_hook(&project, &app, true)?;
+    app.commit_hook(true)?;
     let stuck = project.promote("dev", &v2)?;
     app.wait("wait for the hook", |a| {
         let state = &a["status"]["operationState"];
@@ -100,7 +100,7 @@ fn an_operation_stuck_in_a_hook_then_a_rollback() -> Result<()> {
         (state["phase"] == "Running" && hooks.iter().any(|r| r["hookPhase"] == "Running"))
             .then_some(())
     })?;
-    stuck_hook(&project, &app, false)?;
+    app.commit_hook(false)?;
     let back = project.promote_with("dev", &v1, json!({ "kargo.akuity.io/rollback": "true" }))?;
     let back = project.ended(&back)?;
     ensure!(back["status"]["phase"] == "Succeeded", "{back:#}");
@@ -175,32 +175,6 @@ fn freight_with_a_commit_pins_the_revision() -> Result<()> {
         "the later commit is not deployed"
     );
     app.runs("v1")
-}
-
-/// Makes the PreSync hook of an Application one that never ends (kwok lets no Pod of it be scheduled), or one that does.
-pub(crate) fn stuck_hook(project: &Project<'_>, app: &App<'_>, stuck: bool) -> Result<()> {
-    let selector = if stuck { "\n      nodeSelector: {nowhere: \"true\"}" } else { "" };
-    let hook = format!(
-        "apiVersion: batch/v1
-kind: Job
-metadata:
-  name: {name}-migrate
-  annotations:
-    argocd.argoproj.io/hook: PreSync
-    argocd.argoproj.io/hook-delete-policy: BeforeHookCreation
-spec:
-  template:
-    spec:
-      restartPolicy: Never{selector}
-      containers:
-      - name: migrate
-        image: {IMAGE}:in-git
-",
-        name = app.name
-    );
-    let web = app.web();
-    project.commit(&[(&format!("{}/web.yaml", app.name), &format!("{web}---\n{hook}"))])?;
-    Ok(())
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn the_record_of_an_operation_is_its_controllers() -> Result<()> {
     project.promoted("dev", &project.freight("v1")?)?;
     let first = app.get()?["spec"]["source"].clone();
     project.promoted("dev", &project.freight("v2")?)?;
-    crate::converging::stuck_hook(&project, &app, true)?;
+    app.commit_hook(true)?;
     app.merge(&json!({ "operation": { "initiatedBy": { "username": "test" }, "sync": {} } }))?;
     app.wait("wait for its hook", |a| {
         (a["status"]["operationState"]["phase"] == "Running").then_some(())

@@ -186,7 +186,7 @@ fn a_promotion_can_be_aborted() -> Result<()> {
     let project = Project::new(&cluster, "abort")?;
     project.stage("dev")?;
     let app = App::new(&project, "web", "dev", Kind::Plain)?;
-    crate::converging::stuck_hook(&project, &app, true)?;
+    app.commit_hook(true)?;
     app.create()?;
     let promotion = project.promote("dev", &project.freight("v1")?)?;
     app.wait("have an operation running", |a| {

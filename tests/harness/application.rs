@@ -161,6 +161,13 @@ impl<'p> App<'p> {
         deployment(&self.name)
     }
 
+    /// Commits a PreSync hook that never ends, or one that does; of a plain Application.
+    pub fn commit_hook(&self, stuck: bool) -> Result<()> {
+        let text = format!("{}---\n{}", self.web(), hook(&self.name, stuck));
+        self.project.commit(&[(&format!("{}/web.yaml", self.name), &text)])?;
+        Ok(())
+    }
+
     /// How often the PreSync hook has run: it is made anew each time, so its age says it.
     pub fn hook_uid(&self) -> Result<String> {
         let job =
@@ -182,7 +189,7 @@ pub fn claims(of: &Value) -> Vec<String> {
 
 fn commit(project: &Project<'_>, name: &str, kind: Kind) -> Result<()> {
     let deployment = deployment(name);
-    let hook = hook(name);
+    let hook = hook(name, false);
     let file = |path: &str| format!("{name}/{path}");
     let files: Vec<(String, String)> = match kind {
         Kind::Plain => vec![(file("web.yaml"), format!("{deployment}---\n{hook}"))],
@@ -236,7 +243,9 @@ spec:
     )
 }
 
-fn hook(name: &str) -> String {
+/// A PreSync hook that ends, or one that never does: no Node has what its Pod asks for.
+fn hook(name: &str, stuck: bool) -> String {
+    let selector = if stuck { "\n      nodeSelector: {nowhere: \"true\"}" } else { "" };
     format!(
         "apiVersion: batch/v1
 kind: Job
@@ -248,7 +257,7 @@ metadata:
 spec:
   template:
     spec:
-      restartPolicy: Never
+      restartPolicy: Never{selector}
       containers:
       - name: migrate
         image: {IMAGE}:in-git
