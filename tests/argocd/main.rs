@@ -2,6 +2,7 @@
 
 mod converging;
 mod crash;
+mod docs;
 mod forged;
 mod instances;
 mod outage;

@@ -300,7 +300,8 @@ impl Echo {
     #[expect(clippy::disallowed_methods, reason = "runs this very program")]
     fn start(cluster: &Cluster, manifests: &[String]) -> Result<Self> {
         let socket = cluster.folder_of_run().join("echo.sock");
-        let mut program = Command::new(env::current_exe()?);
+        // Not by its name: cargo may have put another file there by now.
+        let mut program = Command::new("/proc/self/exe");
         program.arg("sidecar").env(ECHO, &socket).stdin(Stdio::piped());
         let echo = Self { process: program.spawn()?, socket };
         let mut stdin = echo.process.stdin.as_ref().context("it must have a stdin")?;

@@ -140,6 +140,11 @@ impl Cluster {
         Ok(path)
     }
 
+    pub(crate) fn forget_kubeconfigs(&self, namespace: &str) {
+        let mut known = self.kubeconfigs.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|identity, _| identity.namespace != namespace);
+    }
+
     /// kubectl as admin.
     pub fn kubectl(&self, args: &[&str]) -> Result<Output> {
         self.tool(&self.kubectl_with(&self.kubeconfig_admin()).args(args.iter().copied()))

@@ -20,6 +20,7 @@ use crate::{
     argocd::environment_of,
     cluster::Cluster,
     documents::{Document, split},
+    kubeconfig::Identity,
     parts::{self, Binaries},
     role::{Instance, Role},
     together::{Job, together},
@@ -105,6 +106,8 @@ impl Cluster {
             process.start()?;
         }
         self.delete(&rest)?;
+        // The tokens went with their accounts.
+        self.forget_kubeconfigs(Identity::CONTROLLER.namespace);
         *installed = None;
         self.say("Wharfinger uninstalled");
         Ok(())

@@ -1,0 +1,67 @@
+//! The examples of the documentation, run as they stand.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, ensure};
+use wharfinger_cluster::shared;
+use wharfinger_tests::Kubernetes;
+
+#[test]
+fn promote_and_roll_back() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let admin = Kubernetes::admin(&cluster)?;
+    let [setup, application, promotion] = examples("docs/promote.md")?;
+    let create = |text: &str| -> Result<String> {
+        cluster.kubectl_with_input(&["create", "-o", "name", "-f", "-"], text)?.ok()
+    };
+
+    let repository = cluster.git().create("shop")?;
+    let web = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: ghcr.io/acme/web}]}
+";
+    cluster.git().commit("shop", &[("web/web.yaml", web)], "test")?;
+    // The namespace has to be there before what is in it; a person would say it again.
+    create(&setup)?;
+    // The page shows what makes an Application ours; the rest is any Application's.
+    let application = application.replace("https://git.example/shop.git", &repository).replace(
+        "metadata:\n",
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: shop-web\n  namespace: argocd\n",
+    );
+    let rest = "  project: default\n  destination: {server: https://kubernetes.default.svc, namespace: shop}\n";
+    create(&format!("{application}{rest}"))?;
+
+    let (freight, promotion) = promotion.split_once("---\n").context("two documents")?;
+    let freight = create(freight)?;
+    let freight = freight.trim().rsplit('/').next().unwrap_or_default().to_owned();
+    let promotion = create(&promotion.replace("<the name the Freight was given>", &freight))?;
+    let promotion = promotion.trim().rsplit('/').next().unwrap_or_default().to_owned();
+    let phase = admin.wait("promotion", "shop", &promotion, "end", |p| {
+        let phase = p["status"]["phase"].as_str()?;
+        (!matches!(phase, "" | "Pending" | "Running")).then(|| phase.to_owned())
+    })?;
+    ensure!(phase == "Succeeded", "{phase}");
+    let live = admin.get("deployment", "shop", "web")?;
+    let image = &live["spec"]["template"]["spec"]["containers"][0]["image"];
+    ensure!(*image == "ghcr.io/acme/web:v1.2.3", "{image}");
+    Ok(())
+}
+
+/// The YAML examples of a page, which must be as many as the caller knows.
+fn examples<const N: usize>(page: &str) -> Result<[String; N]> {
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ is in the repository")?;
+    let text = fs::read_to_string(root.join(page))?;
+    let blocks = text
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once("```")?.0.to_owned()));
+    let blocks: Vec<String> = blocks.collect();
+    let found = blocks.len();
+    <[String; N]>::try_from(blocks).ok().with_context(|| format!("{page} has {found} examples"))
+}
