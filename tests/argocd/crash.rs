@@ -1,6 +1,8 @@
 //! Processes that die at the worst moment.
 
-use anyhow::{Result, ensure};
+use std::os::unix::fs::PermissionsExt as _;
+
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use wharfinger_cluster::{Instance, Role, shared};
 use wharfinger_tests::{App, IMAGE, Kind, Project, fault};
@@ -56,15 +58,23 @@ fn the_sidecar_dies_in_mid_render() -> Result<()> {
     let (v1, v2) = (project.freight("v1")?, project.freight("v2")?);
     project.promoted("dev", &v1)?;
 
+    // A Helm that does not come to an end, so that the sidecar dies while it renders.
     let sidecar = cluster.process(Role::Sidecar(Instance::First))?;
-    // Paused, it accepts the render and can't answer; killed, the render breaks off in the middle.
-    sidecar.pause()?;
+    let path = sidecar.env("PATH").context("the sidecar must have a PATH")?;
+    let slow = cluster.folder_of_run().join("slow");
+    let rendering = slow.join("rendering");
+    std::fs::create_dir_all(&slow)?;
+    std::fs::write(slow.join("helm"), slow_helm(&path, &rendering.display().to_string()))?;
+    std::fs::set_permissions(slow.join("helm"), std::fs::Permissions::from_mode(0o755))?;
+    sidecar.set_env("PATH", &format!("{}:{path}", slow.display()));
+    sidecar.restart()?;
     let promotion = project.promote("dev", &v2)?;
-    app.carries(&wait_for_generation(&project, "dev", 2)?)?;
+    cluster.until("Helm to be at work", || Ok(ensure!(rendering.exists(), "it is not")))?;
     sidecar.kill()?;
+    sidecar.set_env("PATH", &path);
     sidecar.start()?;
     let back = std::time::Instant::now();
-    let claim = project.claim("dev")?;
+    let claim = wait_for_generation(&project, "dev", 2)?;
     app.wait("be right again", |a| {
         let compared = a["status"]["sync"]["comparedTo"]["source"]["plugin"]["env"].as_array()?;
         let right = compared.iter().any(|e| e["value"] == claim.as_str())
@@ -75,6 +85,18 @@ fn the_sidecar_dies_in_mid_render() -> Result<()> {
     let promotion = project.ended(&promotion)?;
     ensure!(promotion["status"]["phase"] == "Succeeded", "{promotion:#}");
     app.runs("v2")
+}
+
+/// Helm as it is, but a chart takes it half a minute.
+fn slow_helm(path: &str, rendering: &str) -> String {
+    format!(
+        "#!/bin/sh
+export PATH=\"{path}\"
+[ \"$1\" = template ] || exec helm \"$@\"
+touch {rendering}
+exec sleep 30
+"
+    )
 }
 
 #[test]

@@ -363,6 +363,6 @@ fn a_parent_application_that_promotes_or_breaks_glass() -> Result<()> {
     let glass = json!({ "metadata": { "annotations": { BREAK_GLASS: "from Git" } } });
     refused(argocd.merge("application", "argocd", &app.name, &glass), "permission")?;
     let deleted = argocd.delete("stage", &project.name, "dev").map(|()| Value::Null);
-    refused(deleted, "permission")?;
+    refused(deleted, "in-use")?;
     Ok(())
 }

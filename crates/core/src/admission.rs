@@ -203,18 +203,17 @@ impl<'a> Context<'a> {
         Err(Check::failed(Code::StatusGuard, text).into())
     }
 
+    /// Whether the writer has a permission.
+    ///
+    /// Argo CD's application controller may do everything everywhere, and writes whatever a parent Application has in Git.
+    /// Were its permissions to count, whoever can commit could promote.
+    fn may(&self, verb: Verb, on: &StageName) -> Result<bool, Stop> {
+        Ok(!self.by_argocd() && self.facts.may(verb, on)?)
+    }
+
     /// Denies unless the writer has a permission on a Stage.
     fn require(&self, verb: Verb, on: &StageName, why: &str) -> Result<(), Stop> {
-        // Argo CD's application controller may do everything everywhere, and writes whatever a parent Application has in
-        // Git. Were its permissions to count, whoever can commit could promote.
-        if self.by_argocd() {
-            let text = format!(
-                "Stage {on}: Argo CD's application controller may not {why}; nobody knows for whom it writes"
-            );
-            let fix = format!("Let somebody with the verb {verb} on the Stage do it");
-            return Err(Check::failed(Code::Permission, text).fix(fix).into());
-        }
-        if self.facts.may(verb, on)? {
+        if self.may(verb, on)? {
             return Ok(());
         }
         let text = format!(

@@ -37,7 +37,7 @@ pub(super) fn unused(
     what: &str,
 ) -> Result<Allowed, Stop> {
     let applications = context.facts.applications_naming(named)?;
-    if applications.is_empty() || context.facts.may(Verb::Bypass, on)? {
+    if applications.is_empty() || context.may(Verb::Bypass, on)? {
         return Ok(Allowed::default());
     }
     let shown = applications.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -476,4 +476,9 @@ fn what_argo_cd_may_do_counts_for_nothing() {
     let broken = with(before.clone(), glass);
     let broken = all().validate(&review(Kind::Application, ARGOCD, Some(&before), Some(&broken)));
     expect(broken, Err(Code::Permission), "glass broken from Git");
+    let mut world = all();
+    world.naming = vec!["argocd/shop".into()];
+    let prod = serde_json::to_value(stage("prod", 3)).unwrap();
+    let deleted = world.validate(&review(Kind::Stage, ARGOCD, Some(&prod), None));
+    expect(deleted, Err(Code::InUse), "a Stage pruned from under its Applications");
 }
