@@ -69,7 +69,10 @@ fn the_sidecar_dies_in_mid_render() -> Result<()> {
     sidecar.set_env("PATH", &format!("{}:{path}", slow.display()));
     sidecar.restart()?;
     let promotion = project.promote("dev", &v2)?;
-    cluster.until("Helm to be at work", || Ok(ensure!(rendering.exists(), "it is not")))?;
+    cluster.until("Helm to be at work", || {
+        ensure!(rendering.exists(), "it is not");
+        Ok(())
+    })?;
     sidecar.kill()?;
     sidecar.set_env("PATH", &path);
     sidecar.start()?;
