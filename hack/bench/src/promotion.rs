@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<()> {
     cluster.install_wharfinger()?;
     let project = Project::new(&cluster, "bench")?;
     project.stage("dev")?;
-    let app = App::new(&project, "web", "dev", Kind::Kustomize)?;
+    let app = App::new(&project, "web", "dev", Kind::Bare)?;
     let commit = fill(&project)?;
     app.create()?;
     let commits = json!([{ "repoURL": cluster.git().url(&project.name), "id": commit }]);

@@ -23,7 +23,7 @@ pub(crate) fn run() -> Result<()> {
     let mut apps = vec![];
     for name in &names {
         project.stage(name)?;
-        apps.push(App::new(&project, name, name, Kind::Plain)?);
+        apps.push(App::new(&project, name, name, Kind::Bare)?);
     }
     let commits = json!([{ "repoURL": cluster.git().url(&project.name), "id": project.head()? }]);
     for app in &apps {
