@@ -86,12 +86,13 @@ impl Args {
             &hold,
         );
         #[cfg(not(feature = "fault-points"))]
-        tasks.spawn("admin", admin.serve(registry, readiness, tasks.shutdown()).await?);
+        let admin = admin.serve(registry, readiness, tasks.shutdown()).await?;
         #[cfg(feature = "fault-points")]
-        tasks.spawn(
-            "admin",
-            crate::fault::serve(&admin, registry, readiness, hold, tasks.shutdown()).await?,
-        );
+        let admin = {
+            let routes = crate::fault::routes(hold);
+            admin.serve_with(routes, registry, readiness, tasks.shutdown()).await?
+        };
+        tasks.spawn("admin", admin);
 
         let events = Events::write(client.clone(), &mut tasks);
         let service = Service {

@@ -2,15 +2,9 @@
 
 use std::sync::{Arc, PoisonError};
 
-use anyhow::Context as _;
 use axum::Router;
-use axum::routing::{get, post};
-use http::StatusCode;
-use prometheus_client::encoding::text;
-use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
+use axum::routing::post;
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use wharfinger_daemon::{AdminArgs, Readiness, Shutdown};
 
 /// Whether what is seen of Stages is put into the cache, or has to wait.
 #[derive(Clone, Default)]
@@ -39,46 +33,11 @@ impl Hold {
     }
 }
 
-/// The admin server, with two doors more.
-pub(crate) async fn serve(
-    admin: &AdminArgs,
-    registry: Registry,
-    readiness: Readiness,
-    hold: Hold,
-    shutdown: Shutdown,
-) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static + use<>> {
-    let address = admin.admin_address;
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
-    tracing::warn!(%address, "Fault points are open: this process is for tests only");
-    let app = router(registry, readiness, hold);
-    Ok(async move {
-        axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
-        Ok(())
-    })
-}
-
-fn router(registry: Registry, readiness: Readiness, hold: Hold) -> Router {
-    let (registry, release) = (Arc::new(registry), hold.clone());
-    let readyz = move || async move {
-        match readiness.missing() {
-            missing if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
-            missing => {
-                (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", ")))
-            }
-        }
-    };
-    let metrics = move || async move {
-        let mut body = String::new();
-        match text::encode(&mut body, &registry) {
-            Ok(()) => (StatusCode::OK, body),
-            Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()),
-        }
-    };
+/// `POST /fault/hold-cache` and `/fault/release-cache`, on the admin port.
+pub(crate) fn routes(hold: Hold) -> Router {
+    tracing::warn!("Fault points are open: this process is for tests only");
+    let release = hold.clone();
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
         .route(
             "/fault/hold-cache",
             post(move || async move {
@@ -107,7 +66,7 @@ mod tests {
     #[tokio::test]
     async fn a_held_cache_waits_until_it_is_released() {
         let hold = Hold::default();
-        let app = router(Registry::default(), Readiness::default(), hold.clone());
+        let app = routes(hold.clone());
         let post = async |path: &str| {
             app.clone()
                 .oneshot(Request::post(path).body(Body::empty()).unwrap())

@@ -1,7 +1,6 @@
 //! The program's arguments.
 
 use clap::Parser;
-#[cfg(not(feature = "fault-points"))]
 use prometheus_client::registry::Registry;
 use wharfinger_daemon::{self as daemon, AdminArgs, Readiness, Tasks};
 
@@ -34,17 +33,18 @@ impl Args {
         #[cfg(feature = "fault-points")]
         let faults = Faults::from_env()?;
         let world = start(client, workers.into(), faults, &readiness, &mut tasks);
+        let registry = Registry::default();
         #[cfg(not(feature = "fault-points"))]
-        {
+        let admin = {
             drop(world);
-            tasks.spawn(
-                "admin",
-                admin.serve(Registry::default(), readiness, tasks.shutdown()).await?,
-            );
-        }
+            admin.serve(registry, readiness, tasks.shutdown()).await?
+        };
         #[cfg(feature = "fault-points")]
-        tasks
-            .spawn("admin", crate::fault::serve(&admin, readiness, world, tasks.shutdown()).await?);
+        let admin = {
+            let routes = crate::fault::routes(world);
+            admin.serve_with(routes, registry, readiness, tasks.shutdown()).await?
+        };
+        tasks.spawn("admin", admin);
         tasks.run().await
     }
 }

@@ -26,4 +26,4 @@ mod some;
 pub use some::Faults;
 
 #[cfg(feature = "fault-points")]
-pub(crate) use some::serve;
+pub(crate) use some::routes;

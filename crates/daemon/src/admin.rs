@@ -63,9 +63,20 @@ impl AdminArgs {
         readiness: Readiness,
         shutdown: Shutdown,
     ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static + use<>> {
+        self.serve_with(Router::new(), registry, readiness, shutdown).await
+    }
+
+    /// The same, with routes of the program's own beside.
+    pub async fn serve_with(
+        &self,
+        routes: Router,
+        registry: Registry,
+        readiness: Readiness,
+        shutdown: Shutdown,
+    ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static + use<>> {
         let address = self.admin_address;
         let listener = listen(address).await?;
-        let app = router(registry, readiness, shutdown.clone());
+        let app = router(registry, readiness, shutdown.clone()).merge(routes);
         Ok(async move {
             axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
             Ok(())

@@ -4,13 +4,9 @@ use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use anyhow::Context as _;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use tokio::net::TcpListener;
-use wharfinger_daemon::{AdminArgs, Readiness, Shutdown};
+use axum::routing::post;
 
 use crate::world::World;
 
@@ -63,35 +59,13 @@ fn die() -> ! {
     std::process::exit(137)
 }
 
-/// The admin server, with two doors more: `POST /fault/stop-applications` and `/fault/resume-applications`.
-pub(crate) async fn serve(
-    admin: &AdminArgs,
-    readiness: Readiness,
-    world: Arc<World>,
-    shutdown: Shutdown,
-) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static + use<>> {
-    let address = admin.admin_address;
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
-    tracing::warn!(%address, "Fault points are open: this process is for tests only");
-    let readyz = move || async move {
-        match readiness.missing() {
-            missing if missing.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
-            missing => {
-                (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", ")))
-            }
-        }
-    };
-    let app = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
+/// `POST /fault/stop-applications` and `/fault/resume-applications`, on the admin port.
+pub(crate) fn routes(world: Arc<World>) -> Router {
+    tracing::warn!("Fault points are open: this process is for tests only");
+    Router::new()
         .route("/fault/stop-applications", post(stop))
         .route("/fault/resume-applications", post(resume))
-        .with_state(world);
-    Ok(async move {
-        axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
-        Ok(())
-    })
+        .with_state(world)
 }
 
 async fn stop(State(world): State<Arc<World>>) {
