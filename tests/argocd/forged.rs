@@ -225,6 +225,11 @@ fn break_glass_takes_the_verb_bypass() -> Result<()> {
         ensure!(warnings(&project, &app)?.len() >= 2);
         Ok(())
     })?;
+    // What the rules would refuse is over before they apply again.
+    cluster.until("the operation to end", || {
+        ensure!(app.get()?["operation"].is_null());
+        Ok(())
+    })?;
     write(&annotate(Value::Null))?;
     ensure!(app.claims()? == [project.claim("dev")?], "with the annotation goes what it allowed");
     app.runs("v2")

@@ -58,7 +58,7 @@ pub(crate) fn run() -> Result<()> {
             hand.assigned("dev", &claim)?;
             let patch = hand.patch(&app, &promotion)?;
             let from = Instant::now();
-            hand.send(&app, &patch)?;
+            hand.send(&app, &promotion, patch)?;
             by_hand.add(from, on_runtime(watched.deployed(&claim))?);
             fault(&cluster, Role::Controller, "resume-applications")?;
             project.ended(&promotion)?;
@@ -154,11 +154,17 @@ impl<'p> Hand<'p> {
 
     /// The patch that the controller would send.
     pub(crate) fn patch(&self, app: &App<'_>, promotion: &str) -> Result<Value> {
-        let seen: Application = serde_json::from_value(app.get()?)?;
+        on_runtime(self.patching(app, promotion))
+    }
+
+    async fn patching(&self, app: &App<'_>, promotion: &str) -> Result<Value> {
+        let admin = &self.project.admin;
+        let seen = admin.of("application", &app.namespace).get(&app.name).await?;
+        let seen: Application = serde_json::from_value(serde_json::to_value(seen)?)?;
         let annotation = seen.annotation("kargo.akuity.io/authorized-stage").unwrap_or_default();
         let name: StageName = annotation.parse()?;
-        let stage: Stage =
-            serde_json::from_value(self.project.admin.get("stage", &name.project, &name.stage)?)?;
+        let stage = admin.of("stage", &name.project).get(&name.stage).await?;
+        let stage: Stage = serde_json::from_value(serde_json::to_value(stage)?)?;
         let status = stage.status.context("the Stage must have a status")?;
         let actor = status.assignment.as_ref().map(|a| a.actor.clone()).unwrap_or_default();
         let promotion = Some(converge::Promotion { name: promotion, actor: &actor });
@@ -171,14 +177,26 @@ impl<'p> Hand<'p> {
         }
     }
 
-    pub(crate) fn send(&self, app: &App<'_>, patch: &Value) -> Result<()> {
-        on_runtime(self.sending(app, patch))
+    pub(crate) fn send(&self, app: &App<'_>, promotion: &str, patch: Value) -> Result<()> {
+        on_runtime(self.sending(app, promotion, patch))
     }
 
-    pub(crate) async fn sending(&self, app: &App<'_>, patch: &Value) -> Result<()> {
+    /// Where Argo CD wrote in between, the patch is made again, as the controller does it.
+    pub(crate) async fn sending(
+        &self,
+        app: &App<'_>,
+        promotion: &str,
+        mut patch: Value,
+    ) -> Result<()> {
         let api = self.controller.of("application", &app.namespace);
-        api.patch(&app.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
-        Ok(())
+        loop {
+            match api.patch(&app.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+                Err(kube::Error::Api(status)) if status.code == 409 => {
+                    patch = self.patching(app, promotion).await?;
+                }
+                other => return other.map(|_| ()).map_err(Into::into),
+            }
+        }
     }
 }
 

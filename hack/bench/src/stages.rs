@@ -97,8 +97,9 @@ fn by_hand_at_once(
     let patches = apps.iter().zip(&promotions).map(|(app, promotion)| hand.patch(app, promotion));
     let patches: Vec<_> = patches.collect::<Result<_>>()?;
     let from = Instant::now();
+    let sent = apps.iter().zip(&promotions).zip(patches);
     on_runtime(try_join_all(
-        apps.iter().zip(&patches).map(|(app, patch)| hand.sending(app, patch)),
+        sent.map(|((app, promotion), patch)| hand.sending(app, promotion, patch)),
     ))?;
     let last = last_done(&mut watched, &claims)?;
     fault(cluster, Role::Controller, "resume-applications")?;

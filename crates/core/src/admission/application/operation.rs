@@ -1,6 +1,7 @@
 //! Operations: what Argo CD is asked to deploy now, and the record from which it goes on with what it has begun.
 
 use serde_json::Value;
+use wharfinger_api::additions::BREAK_GLASS;
 use wharfinger_api::argocd::{Operation, Source, Sources as _};
 
 use super::source::{claim, same_but_revision};
@@ -14,9 +15,22 @@ use crate::claim::{Claim, Claimed, ours};
 pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
     let (old, new) = change.at(&["operation"]);
     match &change.new.operation {
-        Some(operation) if old != new || change.glass_mended() => deploys(change, stage, operation),
+        Some(operation) if old != new => deploys(change, stage, operation),
+        Some(operation) if change.glass_mended() => {
+            deploys(change, stage, operation).map_err(|stop| left_over(change, stop))
+        }
         _ => Ok(()),
     }
+}
+
+/// An operation from the time when the rules were lifted: it has to end before they apply again.
+fn left_over(change: &Change<'_>, stop: Stop) -> Stop {
+    let Stop::Deny(check) = stop else { return stop };
+    let fix = format!(
+        "Remove {BREAK_GLASS} when that operation has ended; to end it now: argocd app terminate-op {}",
+        change.new.name()
+    );
+    Check::failed(check.code, check.text).fix(fix).into()
 }
 
 /// `status.operationState`: while an operation runs, Argo CD goes on from here and not from `.operation`.

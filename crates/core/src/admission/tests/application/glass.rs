@@ -125,11 +125,15 @@ fn a_broken_glass_lifts_claims_and_operations_but_not_leaving() {
                 "mended over an operation",
                 ALICE,
                 Some(operation.clone()),
-                glass(operation, Value::Null),
+                glass(operation.clone(), Value::Null),
                 Err(Code::OperationSource),
             ),
         ],
     );
+    let mended = glass(operation.clone(), Value::Null);
+    let review = review(Kind::Application, ALICE, Some(&operation), Some(&mended));
+    let told = denied(World::default().validate(&review), "mended over an operation").fix;
+    assert!(told.contains("when that operation has ended"), "{told}");
 }
 
 #[test]
