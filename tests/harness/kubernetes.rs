@@ -158,10 +158,24 @@ impl Kubernetes {
             Err(_) => {
                 let seen = seen.into_inner().expect("no one panics while holding it");
                 bail!(
-                    "waited {} s for {kind} {namespace}/{name} to {what}; last seen: {seen:#}",
-                    PATIENCE.as_secs()
+                    "waited {} s for {kind} {namespace}/{name} to {what}; last seen: {}",
+                    PATIENCE.as_secs(),
+                    told(&seen)
                 )
             }
+        }
+    }
+
+    /// The Applications that name a Stage of the Project, as a message tells them.
+    pub fn applications(&self, project: &str) -> String {
+        let stage = format!("{project}:");
+        let named = |app: &Value| {
+            let name = app["metadata"]["annotations"]["kargo.akuity.io/authorized-stage"].as_str();
+            name.is_some_and(|name| name.starts_with(&stage))
+        };
+        match self.list("application", "") {
+            Ok(all) => all.iter().filter(|app| named(app)).map(told).collect::<Vec<_>>().join("\n"),
+            Err(error) => format!("{error:#}"),
         }
     }
 
@@ -220,4 +234,13 @@ pub(crate) fn resource(kind: &str) -> (&'static str, &'static str, &'static str,
         "rolebinding" => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
         other => unreachable!("the tests know no kind {other}"),
     }
+}
+
+/// An object on one line, without what nobody looks for.
+fn told(object: &Value) -> String {
+    let mut object = object.clone();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.shift_remove("managedFields");
+    }
+    object.to_string()
 }

@@ -105,10 +105,12 @@ impl<'c> Project<'c> {
 
     /// Waits for a Promotion to end and returns it.
     pub fn ended(&self, promotion: &str) -> Result<Value> {
-        self.admin.wait("promotion", &self.name, promotion, "end", |p| {
-            let phase = p["status"]["phase"].as_str()?;
-            matches!(phase, "Succeeded" | "Failed" | "Errored" | "Aborted").then(|| p.clone())
-        })
+        self.admin
+            .wait("promotion", &self.name, promotion, "end", |p| {
+                let phase = p["status"]["phase"].as_str()?;
+                matches!(phase, "Succeeded" | "Failed" | "Errored" | "Aborted").then(|| p.clone())
+            })
+            .with_context(|| format!("the Applications: {}", self.admin.applications(&self.name)))
     }
 
     /// Promotes and waits for success.
