@@ -363,9 +363,11 @@ fn what_else_counts_is_said_with_the_same_words() {
         open("c", ""),
         open("d", "Pending"),
         open("e", ""),
+        open("f", ""),
+        open("g", ""),
     ];
     assert_eq!(queue(&all[..1]).state, State::Passed);
-    assert_eq!(queue(&all).to_string(), "4 ahead: b, c, d and 1 more [queue]");
+    assert_eq!(queue(&all).to_string(), "6 ahead: b, c, d, e, f and 1 more [queue]");
 
     let on = "shop:prod".parse().unwrap();
     assert_eq!(permission(&on, "ann", true).state, State::Passed);
