@@ -442,7 +442,7 @@ async fn a_stage_that_is_not_healthy_or_asks_for_analysis_verifies_nothing() {
     // Without it the Stage vouches for its Freight; but not while it is ill.
     world.argocd.shutdown().await;
     world.api.change("applications", "argocd", "web", |a| {
-        a["status"]["health"]["status"] = "Degraded".into()
+        a["status"]["health"]["status"] = "Degraded".into();
     });
     world.until("it is ill", |w| w.stage_status("dev")["health"]["status"] == "Unhealthy").await;
     world.api.change("stages", "shop", "dev", |s| {
@@ -452,7 +452,7 @@ async fn a_stage_that_is_not_healthy_or_asks_for_analysis_verifies_nothing() {
     world.until("seen", |w| w.stage_status("dev")["observedGeneration"] == 2).await;
     assert_eq!(verified(&world)["reason"], "WaitingForVerification");
     world.api.change("applications", "argocd", "web", |a| {
-        a["status"]["health"]["status"] = "Healthy".into()
+        a["status"]["health"]["status"] = "Healthy".into();
     });
     world.until("verified", |w| w.freight_status(FREIGHT)["verifiedIn"]["dev"].is_object()).await;
 }
