@@ -3,9 +3,12 @@
 use serde_json::Value;
 
 use crate::{
+    built_in,
     schema::{Problem, Schema},
     table::Column,
 };
+
+mod crd;
 
 #[derive(Clone, Debug)]
 pub struct Resource {
@@ -21,6 +24,8 @@ pub struct Resource {
     pub namespaced: bool,
     /// Whether `status` is a subresource: then spec and status are written apart.
     pub status: bool,
+    /// Answered at once and never kept, as a SubjectAccessReview.
+    pub review: bool,
     pub columns: Vec<Column>,
     /// Absent for built-in kinds: they are kept as sent.
     pub schema: Option<Schema>,
@@ -28,13 +33,13 @@ pub struct Resource {
 
 impl Resource {
     /// The resources that a CustomResourceDefinition asks for: one per served version.
-    pub fn of_crd(_crd: &Value) -> Result<Vec<Self>, Vec<Problem>> {
-        Ok(Vec::new())
+    pub fn of_crd(crd: &Value) -> Result<Vec<Self>, Vec<Problem>> {
+        crd::resources(crd)
     }
 
     /// What is served without any CustomResourceDefinition.
     pub fn built_in() -> Vec<Self> {
-        Vec::new()
+        built_in::resources()
     }
 
     /// The value of `apiVersion` in its objects.
@@ -43,6 +48,15 @@ impl Resource {
             self.version.clone()
         } else {
             format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// What may be done with it.
+    pub fn verbs(&self) -> &'static [&'static str] {
+        if self.review {
+            &["create"]
+        } else {
+            &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
         }
     }
 }
