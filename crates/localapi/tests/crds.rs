@@ -86,17 +86,23 @@ fn what_a_crd_lacks_is_told_with_its_place() {
 }
 
 fn resource(name: &str) -> Resource {
-    let crd = crds().into_iter().find(|crd| crd["metadata"]["name"] == name).unwrap();
-    Resource::of_crd(&crd).unwrap().remove(0)
+    let crd = crds()
+        .into_iter()
+        .find(|crd| crd["metadata"]["name"] == name)
+        .expect("the CRD must be there");
+    Resource::of_crd(&crd).expect("the CRD must be understood").remove(0)
 }
 
 fn crds() -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/crds");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the folder must be there")
+        .map(|f| f.expect("the folder must be readable").path())
+        .collect();
     files.sort();
     let objects = files.iter().map(|file| {
-        let text = fs::read_to_string(file).unwrap();
-        serde_saphyr::from_str::<Value>(&text).unwrap()
+        let text = fs::read_to_string(file).expect("the file must be readable");
+        serde_saphyr::from_str::<Value>(&text).expect("the file must be YAML")
     });
     objects.filter(|object| object["kind"] == "CustomResourceDefinition").collect()
 }
