@@ -90,8 +90,12 @@ impl Problem {
         Self::new(path, ProblemKind::TooMany, message)
     }
 
-    pub(super) fn new(path: impl Into<String>, kind: ProblemKind, message: String) -> Self {
-        Self { path: path.into(), kind, message }
+    pub(crate) fn new(
+        path: impl Into<String>,
+        kind: ProblemKind,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { path: path.into(), kind, message: message.into() }
     }
 
     /// The same problem, its path put below `place`.
