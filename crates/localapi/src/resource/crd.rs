@@ -117,10 +117,11 @@ fn of_version(version: &Value, path: &str, problems: &mut Vec<Problem>) -> Versi
             }
         },
     };
-    for (name, what) in
-        [("scale", "the scale subresource"), ("selectableFields", "field selectors")]
-    {
-        if !(version[name].is_null() && version["subresources"][name].is_null()) {
+    for (name, present, what) in [
+        ("subresources.scale", &version["subresources"]["scale"], "the scale subresource"),
+        ("selectableFields", &version["selectableFields"], "field selectors"),
+    ] {
+        if !present.is_null() {
             let detail = format!("the local API server does not have {what} of custom resources");
             problems.push(Problem::forbidden(format!("{path}.{name}"), &detail));
         }

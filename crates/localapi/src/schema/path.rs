@@ -9,9 +9,9 @@ use super::{
 
 pub(super) enum Path<'a> {
     Whole,
-    Field(&'a Path<'a>, &'a str),
-    Key(&'a Path<'a>, &'a str),
-    Item(&'a Path<'a>, usize),
+    Field(&'a Self, &'a str),
+    Key(&'a Self, &'a str),
+    Item(&'a Self, usize),
 }
 
 impl<'a> Path<'a> {
