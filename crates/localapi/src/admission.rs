@@ -278,6 +278,6 @@ fn refusal(name: &str, response: &Value) -> Failure {
     let code = status["code"].as_u64().and_then(|code| u16::try_from(code).ok());
     let code = code.filter(|code| (400..600).contains(code)).unwrap_or(400);
     let mut failure = Failure::new(code, text("reason").unwrap_or_default(), message);
-    failure.details = status["details"].clone();
+    *failure.details = status["details"].clone();
     failure
 }

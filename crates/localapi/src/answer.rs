@@ -24,7 +24,7 @@ use crate::state::State;
 use crate::target::{Asked, Target};
 use crate::user::User;
 use crate::write::{Change, Deleted};
-use crate::{discovery, openapi, read, review, sweep, watch, write};
+use crate::{discovery, openapi, protobuf, read, review, sweep, watch, write};
 
 /// As kube-apiserver bounds it.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -301,9 +301,10 @@ fn parse(parts: &Parts, body: &[u8]) -> Outcome<Value> {
             serde_json::from_slice(body).map_err(|error| error.to_string())
         }
         "application/yaml" => serde_saphyr::from_slice(body).map_err(|error| error.to_string()),
+        "application/vnd.kubernetes.protobuf" => protobuf::decode(body),
         other => {
             return Err(Failure::unsupported_media_type(format!(
-                "the body of the request was in an unknown format ({other}) - accepted media types include: application/json, application/yaml"
+                "the body of the request was in an unknown format ({other}) - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf"
             )));
         }
     };

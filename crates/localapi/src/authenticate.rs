@@ -14,10 +14,10 @@ use crate::state::State;
 use crate::store::{Key, Store};
 use crate::user::User;
 
-/// A token that nobody has is refused; no token at all is `system:anonymous`.
+/// A token that nobody has is refused.
 pub(crate) fn authenticate(state: &State, headers: &HeaderMap) -> Outcome<User> {
     let Some(header) = headers.get(http::header::AUTHORIZATION) else {
-        return Ok(User::anonymous());
+        return Ok(state.without_token.clone());
     };
     let token = header.to_str().ok().and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;

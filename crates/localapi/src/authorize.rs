@@ -168,7 +168,7 @@ impl Attributes {
                 let message =
                     format!("forbidden: User {:?} cannot {verb} path {path:?}", user.name);
                 let mut failure = Failure::new(403, "Forbidden", message);
-                failure.details = json!({});
+                *failure.details = json!({});
                 failure
             }
             Self::Resource { verb, group, plural, subresource, namespace, name } => {
@@ -188,7 +188,7 @@ impl Attributes {
                     user.name
                 );
                 let mut failure = Failure::new(403, "Forbidden", message);
-                failure.details = json!({"group": group, "kind": plural});
+                *failure.details = json!({"group": group, "kind": plural});
                 if let Some(name) = name {
                     failure.details["name"] = name.as_str().into();
                 }

@@ -162,7 +162,8 @@ fn conditions_are_known(resource: &Resource, configuration: &Value) -> Outcome<(
         for (number, condition) in conditions.enumerate() {
             let expression = condition["expression"].as_str().unwrap_or_default();
             if conditions::find(expression).is_none() {
-                problems.push(Problem::new(&format!("{path}.matchConditions[{number}].expression"),
+                problems.push(Problem::new(
+                    format!("{path}.matchConditions[{number}].expression"),
                     ProblemKind::Invalid,
                     format!("Invalid value: {expression:?}: this API server has no CEL, only the expressions of Wharfinger's manifests: add it to conditions.rs of localapi"),
                 ));

@@ -12,7 +12,7 @@ pub(crate) struct Failure {
     pub(crate) code: u16,
     pub(crate) reason: String,
     pub(crate) message: String,
-    pub(crate) details: Value,
+    pub(crate) details: Box<Value>,
 }
 
 impl Failure {
@@ -23,14 +23,14 @@ impl Failure {
             "message": self.message, "reason": self.reason, "code": self.code,
         });
         if !self.details.is_null() {
-            status["details"] = self.details.clone();
+            status["details"] = (*self.details).clone();
         }
         status
     }
 
     pub(crate) fn new(code: u16, reason: &str, message: impl Into<String>) -> Self {
         let (reason, message) = (reason.into(), message.into());
-        Self { code, reason, message, details: Value::Null }
+        Self { code, reason, message, details: Box::default() }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -44,7 +44,7 @@ impl Failure {
     pub(crate) fn no_such_path() -> Self {
         let mut failure =
             Self::new(404, "NotFound", "the server could not find the requested resource");
-        failure.details = json!({});
+        *failure.details = json!({});
         failure
     }
 
@@ -76,7 +76,7 @@ impl Failure {
         let message = message.to_string();
         let mut failure =
             Self::new(500, "InternalError", format!("Internal error occurred: {message}"));
-        failure.details = json!({"causes": [{"message": message}]});
+        *failure.details = json!({"causes": [{"message": message}]});
         failure
     }
 
@@ -88,7 +88,7 @@ impl Failure {
         );
         let cause =
             json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
-        failure.details = json!({"causes": [cause], "retryAfterSeconds": 1});
+        *failure.details = json!({"causes": [cause], "retryAfterSeconds": 1});
         failure
     }
 
@@ -136,7 +136,7 @@ impl Failure {
             .iter()
             .map(|p| json!({"reason": p.kind.reason(), "message": p.message, "field": p.path}))
             .collect();
-        failure.details =
+        *failure.details =
             json!({"name": name, "group": resource.group, "kind": resource.kind, "causes": causes});
         failure
     }
@@ -144,7 +144,7 @@ impl Failure {
     fn about(code: u16, reason: &str, resource: &Resource, name: &str, what: &str) -> Self {
         let mut failure =
             Self::new(code, reason, format!("{} {name:?} {what}", qualified(resource)));
-        failure.details = json!({"name": name, "group": resource.group, "kind": resource.plural});
+        *failure.details = json!({"name": name, "group": resource.group, "kind": resource.plural});
         failure
     }
 }

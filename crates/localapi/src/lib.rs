@@ -5,7 +5,8 @@
 //!
 //! What it lacks:
 //! - server-side apply, `managedFields` and the old `/openapi/v2`;
-//! - protobuf and CBOR, compression, `exec`, `logs` and everything else about Pods: nothing runs here;
+//! - answers in protobuf (requests are read, for the kinds that kubectl creates), CBOR, compression;
+//! - `exec`, `logs` and everything else about Pods: nothing runs here;
 //! - CEL: of `matchConditions` and of validation rules in schemas only the listed texts are known, others are refused;
 //! - conversion between versions of a kind, other than writing another `apiVersion`;
 //! - validation of built-in kinds beyond metadata and what is needed to act on them;
@@ -36,6 +37,7 @@ mod jsonpath;
 mod log;
 mod meta;
 mod patch;
+mod protobuf;
 mod query;
 mod read;
 mod review;

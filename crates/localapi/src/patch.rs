@@ -54,7 +54,7 @@ impl Patch {
                     "Invalid",
                     "the server rejected our request due to an error in our request",
                 );
-                failure.details = json!({"causes": [{"reason": "UnexpectedServerResponse", "message": error.to_string()}]});
+                *failure.details = json!({"causes": [{"reason": "UnexpectedServerResponse", "message": error.to_string()}]});
                 failure
             }),
             Self::Merge(patch) => {

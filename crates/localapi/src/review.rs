@@ -22,11 +22,11 @@ pub(crate) fn answer(
     asked: &Asked,
     mut review: Value,
 ) -> Outcome<Value> {
-    if !review.is_object() {
-        return Err(Failure::bad_request("the body of the request must be an object"));
-    }
     if asked.verb != "create" {
         return Err(Failure::method_not_allowed());
+    }
+    if !review.is_object() {
+        return Err(Failure::bad_request("the body of the request must be an object"));
     }
     let status = match asked.plural.as_str() {
         "tokenreviews" => token_review(state, &review["spec"]),
@@ -116,7 +116,7 @@ fn token_request(state: &State, asked: &Asked, request: &mut Value) -> Outcome<V
     let Some((token, expires)) = issue(state, namespace, name, lifetime) else {
         let mut failure =
             Failure::new(404, "NotFound", format!("serviceaccounts {name:?} not found"));
-        failure.details = json!({"name": name, "kind": "serviceaccounts"});
+        *failure.details = json!({"name": name, "kind": "serviceaccounts"});
         return Err(failure);
     };
     let expires = expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();

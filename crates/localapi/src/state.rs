@@ -33,6 +33,8 @@ pub struct Options {
     pub history: usize,
     /// Whose a bearer token is. Tokens of ServiceAccounts come on top.
     pub tokens: BTreeMap<String, User>,
+    /// Who asks without any token. kubectl sends none over plain HTTP.
+    pub without_token: User,
     /// Origins whose pages may read answers.
     pub origins: Vec<String>,
 }
@@ -45,6 +47,7 @@ impl Default for Options {
             file: None,
             history: 10_000,
             tokens: BTreeMap::new(),
+            without_token: User::anonymous(),
             origins: Vec::new(),
         }
     }
@@ -58,7 +61,7 @@ impl LocalApi {
     /// With the namespaces and RBAC objects that every cluster has.
     pub fn new(options: Options) -> Result<Self, Error> {
         // Named one by one, so that an option nobody reads is a compiler warning.
-        let Options { clock, seed, file, history, tokens, origins } = options;
+        let Options { clock, seed, file, history, tokens, without_token, origins } = options;
         let seed = seed.unwrap_or_else(|| Ulid::generate().to_string());
         let (kept, log) = match &file {
             Some(file) => log::open(file, &seed).map(|(kept, log)| (kept, Some(log)))?,
@@ -75,6 +78,7 @@ impl LocalApi {
             seed: kept.seed.unwrap_or(seed),
             drawn: AtomicU64::new(0),
             tokens,
+            without_token,
             origins,
             webhooks: Webhooks::default(),
         };
@@ -131,6 +135,7 @@ pub(crate) struct State {
     /// How many uids and names were drawn since.
     drawn: AtomicU64,
     pub(crate) tokens: BTreeMap<String, User>,
+    pub(crate) without_token: User,
     pub(crate) origins: Vec<String>,
     pub(crate) webhooks: Webhooks,
 }

@@ -53,8 +53,13 @@ pub(crate) fn orphan(world: &mut World, owner: &str) -> io::Result<()> {
         .collect();
     for (key, object) in owned {
         let mut object = (*object).clone();
-        if let Some(owners) = object["metadata"]["ownerReferences"].as_array_mut() {
+        if let Some(metadata) = object["metadata"].as_object_mut()
+            && let Some(Value::Array(mut owners)) = metadata.shift_remove("ownerReferences")
+        {
             owners.retain(|reference| reference["uid"] != owner);
+            if !owners.is_empty() {
+                metadata.insert("ownerReferences".into(), owners.into());
+            }
         }
         world.store.put(key, object)?;
     }

@@ -87,8 +87,8 @@ fn verb(method: &Method, named: bool, query: &Query) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn of(method: Method, path: &str, query: &str) -> Target {
-        Target::of(&method, path, &Query::parse(Some(query)).unwrap())
+    fn of(path: &str, query: &str) -> Target {
+        Target::of(&Method::GET, path, &Query::parse(Some(query)).unwrap())
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
             ("/apis/g.io/v1/things/system%3Ab", "get g.io things - system:b -"),
         ];
         for (path, expected) in rows {
-            let Target::Resource(a) = of(Method::GET, path, "") else { panic!("{path}") };
+            let Target::Resource(a) = of(path, "") else { panic!("{path}") };
             let dash = |v: Option<String>| v.unwrap_or("-".into());
             let shown = format!(
                 "{} {} {} {} {} {}",
@@ -117,14 +117,14 @@ mod tests {
             assert_eq!(shown, expected, "{path}");
         }
         for path in ["/api", "/api/v1", "/apis/g.io/v1", "/version", "/apis/g/v/n/a/b/c/d/e"] {
-            assert_eq!(of(Method::GET, path, ""), Target::Path(path.into()));
+            assert_eq!(of(path, ""), Target::Path(path.into()));
         }
     }
 
     #[test]
     fn a_list_of_one_name_is_about_that_name() {
         let Target::Resource(asked) =
-            of(Method::GET, "/api/v1/secrets", "watch=1&fieldSelector=metadata.name%3Da")
+            of("/api/v1/secrets", "watch=1&fieldSelector=metadata.name%3Da")
         else {
             panic!()
         };

@@ -35,7 +35,8 @@ impl User {
         )
     }
 
-    pub(crate) fn anonymous() -> Self {
+    /// Nobody that is known.
+    pub fn anonymous() -> Self {
         let groups = vec!["system:unauthenticated".into()];
         Self { name: "system:anonymous".into(), groups, ..Self::default() }
     }

@@ -507,7 +507,7 @@ fn accepts(world: &World, resource: &Resource, namespace: &str, name: &str) -> O
     let Some(object) = world.store.get(&Key::namespace(namespace)) else {
         let mut failure =
             Failure::new(404, "NotFound", format!("namespaces {namespace:?} not found"));
-        failure.details = json!({"name": namespace, "kind": "namespaces"});
+        *failure.details = json!({"name": namespace, "kind": "namespaces"});
         return Err(failure);
     };
     if object["metadata"]["deletionTimestamp"].is_null() {
