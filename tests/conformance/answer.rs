@@ -28,7 +28,7 @@ impl Answer {
         // 299 - "text"
         let warning = |header: String| {
             let text = header.split_once('"').map_or(&*header, |(_, text)| text);
-            text.strip_suffix('"').unwrap_or(text).replace("\\"", "\"")
+            text.strip_suffix('"').unwrap_or(text).replace("\\\"", "\"")
         };
         Self {
             what,

@@ -62,14 +62,16 @@ pub(crate) async fn preconditions_guard_a_deletion(s: Server) -> Result<()> {
     let uid = text(&made, "/metadata/uid")?;
     let version = text(&made, "/metadata/resourceVersion")?;
     let options = |preconditions: Value| json!({ "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions });
-    let start =
-        "Operation cannot be fulfilled on stages.kargo.akuity.io \"a\": Precondition failed: ";
-    let message = format!("{start}UID in precondition: x, UID in object meta: {uid}");
+    let message = format!(
+        "Operation cannot be fulfilled on Stage.kargo.akuity.io \"a\": the UID in the precondition (x) does not match \
+         the UID in record ({uid}). The object might have been deleted and then recreated"
+    );
     s.delete_with(&path, options(json!({ "uid": "x" })))
         .await?
         .refused(409, "Conflict", &message)?;
     let message = format!(
-        "{start}ResourceVersion in precondition: 1, ResourceVersion in object meta: {version}"
+        "Operation cannot be fulfilled on Stage.kargo.akuity.io \"a\": the ResourceVersion in the precondition (1) does \
+         not match the ResourceVersion in record ({version}). The object might have been modified"
     );
     let wrong = options(json!({ "resourceVersion": "1" }));
     s.delete_with(&path, wrong).await?.refused(409, "Conflict", &message)?;

@@ -3,17 +3,22 @@
 //! Each case runs on localapi; with `--features kubernetes` it runs on a real kube-apiserver as well, and that one is right.
 
 mod access;
+mod admission;
 mod answer;
 mod deletion;
+mod discovery;
+mod events;
 mod lists;
 mod objects;
 mod patches;
 mod places;
 mod server;
 mod status;
+mod tables;
 mod validation;
 mod watch;
 mod watches;
+mod webhook;
 
 use anyhow::Result;
 use wharfinger_tests::on_runtime;
@@ -119,6 +124,36 @@ cases! {
         a_cluster_role_may_be_bound_in_one_namespace
         impersonation_is_a_permission
         accounts_have_tokens
+    }
+    admission {
+        a_webhook_is_told_everything
+        a_webhook_changes_what_is_stored
+        a_denial_says_who_and_why
+        warnings_reach_the_client
+        a_dry_run_is_told
+        a_webhook_with_side_effects_keeps_dry_runs_out
+        a_webhook_that_is_down_denies_or_is_passed_over
+        selectors_and_rules_choose
+        our_conditions_match_what_they_should
+        a_condition_that_is_no_expression_is_refused
+    }
+    discovery {
+        a_server_says_how_it_is
+        groups_are_listed
+        resources_are_listed
+        all_of_it_comes_in_two_requests
+        schemas_are_published
+    }
+    tables {
+        a_custom_resource_has_the_columns_of_its_definition
+        a_row_brings_as_much_of_its_object_as_asked
+        built_in_kinds_have_their_columns
+        what_a_built_in_object_holds_is_counted
+    }
+    events {
+        events_are_told_in_the_namespace_they_are_about
+        events_have_two_names
+        one_of_two_gets_a_lease
     }
 }
 

@@ -106,7 +106,6 @@ pub(crate) async fn promotions_are_checked(s: Server) -> Result<()> {
     };
     let name = r#"Promotion.kargo.akuity.io "a""#;
     let steps = json!([{ "uses": "assign" }]);
-    let steps = json!([{ "uses": "assign" }]);
     for spec in [
         json!({ "stage": "x", "steps": steps }),
         json!({ "stage": "x", "freight": "f", "origin": { "kind": "Warehouse", "name": "w" }, "steps": steps }),
@@ -114,7 +113,9 @@ pub(crate) async fn promotions_are_checked(s: Server) -> Result<()> {
         let causes = ["<nil>: Invalid value: exactly one of freight and origin must be set"];
         s.post(PROMOTIONS, promotion(spec)).await?.invalid(name, &causes)?;
     }
-    s.post(PROMOTIONS, promotion(json!({ "stage": "x", "freight": "f", "steps": steps }))).await?.done()?;
+    s.post(PROMOTIONS, promotion(json!({ "stage": "x", "freight": "f", "steps": steps })))
+        .await?
+        .done()?;
     Ok(())
 }
 

@@ -51,10 +51,11 @@ impl Schema {
         shape::prune(&self.root, object)
     }
 
-    /// Drops nulls where null is not allowed, and sets what is absent and has a default.
+    /// Drops nulls where null is not allowed, sets what is absent and has a default, and writes numbers as Go does.
     pub fn default(&self, object: &mut Value) {
         shape::drop_nulls(&self.root, object);
         shape::default(&self.root, object);
+        shape::whole_numbers(object);
     }
 
     /// What is wrong with `new`. What `old` already had and has not changed may stay as it is.

@@ -114,6 +114,24 @@ fn drop_nulls_below(node: &Node, value: &mut Value) {
     }
 }
 
+/// Writes whole numbers without a fraction, as they come back from Go's encoder.
+pub(super) fn whole_numbers(value: &mut Value) {
+    const LARGEST_SAFE: f64 = 9_007_199_254_740_991.0;
+    match value {
+        Value::Number(number) if !number.is_i64() => {
+            if let Some(float) = number.as_f64()
+                && float.fract() == 0.0
+                && float.abs() <= LARGEST_SAFE
+            {
+                *value = Value::from(float as i64);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
 /// Sets what is absent, or null where null is not allowed, and has a default.
 pub(super) fn default(root: &Node, object: &mut Value) {
     if let Value::Object(fields) = object {
