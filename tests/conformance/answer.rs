@@ -27,9 +27,8 @@ impl Answer {
         };
         // 299 - "text"
         let warning = |header: String| {
-            header.split_once('"').map_or(header.clone(), |(_, text)| {
-                text.trim_end_matches('"').replace("\\\"", "\"")
-            })
+            let text = header.split_once('"').map_or(&*header, |(_, text)| text);
+            text.strip_suffix('"').unwrap_or(text).replace("\\"", "\"")
         };
         Self {
             what,

@@ -2,19 +2,23 @@
 //!
 //! Each case runs on localapi; with `--features kubernetes` it runs on a real kube-apiserver as well, and that one is right.
 
+mod access;
 mod answer;
+mod deletion;
 mod lists;
 mod objects;
 mod patches;
 mod places;
 mod server;
 mod status;
+mod validation;
 mod watch;
 mod watches;
 
 use anyhow::Result;
 use wharfinger_tests::on_runtime;
 
+use places::Place;
 use server::Server;
 
 /// Every case, once a place.
@@ -24,7 +28,7 @@ macro_rules! cases {
             $(mod $module { $(
                 #[test]
                 fn $case() -> anyhow::Result<()> {
-                    crate::run(crate::places::localapi(), stringify!($case), crate::$module::$case)
+                    crate::run(crate::places::Place::localapi(), stringify!($case), crate::$module::$case)
                 }
             )+ })+
         }
@@ -33,7 +37,7 @@ macro_rules! cases {
             $(mod $module { $(
                 #[test]
                 fn $case() -> anyhow::Result<()> {
-                    crate::run(crate::places::kubernetes(), stringify!($case), crate::$module::$case)
+                    crate::run(crate::places::Place::kubernetes(), stringify!($case), crate::$module::$case)
                 }
             )+ })+
         }
@@ -87,15 +91,44 @@ cases! {
         a_version_that_is_forgotten_has_expired
         kubes_watcher_sees_everything
     }
+    validation {
+        stages_are_checked
+        promotions_are_checked
+        absent_fields_get_their_defaults
+        unknown_fields_are_dropped_and_told
+        what_was_stored_wrong_may_stay_so
+        every_kind_of_check
+        a_kind_comes_and_goes_with_its_definition
+        a_definition_has_to_make_sense
+    }
+    deletion {
+        a_deletion_is_answered_with_a_status
+        finalizers_hold_a_deletion_up
+        preconditions_guard_a_deletion
+        a_selection_is_deleted_at_once
+        what_is_owned_goes_with_its_owner
+        orphans_stay
+        a_namespace_takes_its_objects_with_it
+        a_dry_run_changes_nothing
+    }
+    access {
+        what_is_not_allowed_is_forbidden
+        roles_allow_what_they_name
+        one_may_ask_about_oneself
+        groups_and_accounts_are_bound
+        a_cluster_role_may_be_bound_in_one_namespace
+        impersonation_is_a_permission
+        accounts_have_tokens
+    }
 }
 
 fn run<F>(
-    client: impl Future<Output = Result<kube::Client>>,
+    place: impl Future<Output = Result<Place>>,
     name: &str,
     case: impl FnOnce(Server) -> F,
 ) -> Result<()>
 where
     F: Future<Output = Result<()>>,
 {
-    on_runtime(async { case(Server::with_namespace(client.await?, name).await?).await })
+    on_runtime(async { case(Server::with_namespace(place.await?, name).await?).await })
 }

@@ -3,26 +3,71 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
+use http::{HeaderValue, Request, header};
 use kube::Client;
+use tower::ServiceExt as _;
 use wharfinger_localapi::{LocalApi, Options, User};
 
-/// A localapi of its own, in this process and without a socket.
-pub(crate) async fn localapi() -> Result<Client> {
-    let api = LocalApi::new(Options { history: 20, ..Options::default() })?;
-    for crd in crds()? {
-        api.apply(&crd).await?;
-    }
-    Ok(api.client(User::admin()))
+#[derive(Clone)]
+pub(crate) enum Place {
+    Local(LocalApi),
+    #[cfg(feature = "kubernetes")]
+    Real(Box<kube::Config>),
 }
 
-/// The kube-apiserver of this process, started by whoever asks first.
-#[cfg(feature = "kubernetes")]
-pub(crate) async fn kubernetes() -> Result<Client> {
-    use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+impl Place {
+    /// A localapi of its own, in this process and without a socket.
+    pub(crate) async fn localapi() -> Result<Self> {
+        let api = LocalApi::new(Options { history: 20, ..Options::default() })?;
+        for crd in crds()? {
+            api.apply(&crd).await?;
+        }
+        Ok(Self::Local(api))
+    }
 
-    let kubeconfig = Kubeconfig::read_from(cluster()?.kubeconfig_admin())?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    Ok(Client::try_from(config)?)
+    /// The kube-apiserver of this process, started by whoever asks first.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) async fn kubernetes() -> Result<Self> {
+        use kube::config::{KubeConfigOptions, Kubeconfig};
+
+        let file = Kubeconfig::read_from(cluster()?.kubeconfig_admin())?;
+        let options = KubeConfigOptions::default();
+        Ok(Self::Real(Box::new(kube::Config::from_custom_kubeconfig(file, &options).await?)))
+    }
+
+    /// Who may do everything.
+    pub(crate) fn admin(&self) -> Result<Client> {
+        Ok(match self {
+            Self::Local(api) => api.client(User::admin()),
+            #[cfg(feature = "kubernetes")]
+            Self::Real(config) => Client::try_from((**config).clone())?,
+        })
+    }
+
+    /// Whoever the token says.
+    pub(crate) fn bearer(&self, token: &str) -> Result<Client> {
+        Ok(match self {
+            Self::Local(api) => {
+                let router = api.router();
+                let token: HeaderValue = format!("Bearer {token}").parse()?;
+                let service = tower::service_fn(move |request: Request<kube::client::Body>| {
+                    let mut request = request.map(axum::body::Body::new);
+                    request.headers_mut().insert(header::AUTHORIZATION, token.clone());
+                    router.clone().oneshot(request)
+                });
+                Client::new(service, "default")
+            }
+            #[cfg(feature = "kubernetes")]
+            Self::Real(config) => {
+                let mut config = (**config).clone();
+                config.auth_info = kube::config::AuthInfo {
+                    token: Some(token.to_owned().into()),
+                    ..Default::default()
+                };
+                Client::try_from(config)?
+            }
+        })
+    }
 }
 
 #[cfg(feature = "kubernetes")]

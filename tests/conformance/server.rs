@@ -8,13 +8,14 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-use crate::{answer::Answer, watch::Watch};
+use crate::{answer::Answer, places::Place, watch::Watch};
 
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 pub(crate) struct Server {
+    place: Place,
     pub(crate) client: kube::Client,
     pub(crate) ns: Arc<str>,
     /// Whom to be, when not the administrator.
@@ -23,8 +24,9 @@ pub(crate) struct Server {
 
 impl Server {
     /// The server and a new namespace of that name.
-    pub(crate) async fn with_namespace(client: kube::Client, case: &str) -> Result<Self> {
-        let server = Self { client, ns: case.replace('_', "-").into(), person: None };
+    pub(crate) async fn with_namespace(place: Place, case: &str) -> Result<Self> {
+        let client = place.admin()?;
+        let server = Self { place, client, ns: case.replace('_', "-").into(), person: None };
         let namespace = json!({
             "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": &*server.ns },
         });
@@ -35,6 +37,11 @@ impl Server {
     /// The same as somebody else, by impersonation.
     pub(crate) fn person(&self, name: &str) -> Self {
         Self { person: Some(name.into()), ..self.clone() }
+    }
+
+    /// The same as whom the token says.
+    pub(crate) fn bearer(&self, token: &str) -> Result<Self> {
+        Ok(Self { client: self.place.bearer(token)?, ..self.clone() })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
@@ -129,7 +136,7 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: Request<Body>) -> Result<Answer> {
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Result<Answer> {
         let what = format!("{} {}", request.method(), request.uri());
         let whole = async {
             let (head, body) = self.client.send(request).await?.into_parts();
