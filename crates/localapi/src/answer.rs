@@ -124,12 +124,13 @@ async fn about_objects(
     parts: &Parts,
     body: Bytes,
 ) -> Outcome<Response<Body>> {
-    let resource = state
-        .world()
-        .catalog
-        .find(&asked.group, &asked.version, &asked.plural)
-        .cloned()
-        .ok_or_else(Failure::no_such_path)?;
+    let catalog = state.world().catalog.clone();
+    let Some(resource) = catalog.find(&asked.group, &asked.version, &asked.plural).cloned() else {
+        if catalog.is_built_in(&asked.group, &asked.version) {
+            return Err(Failure::no_such_resource());
+        }
+        return Ok(page_not_found());
+    };
     if resource.review || review::is_for_a_token(&asked) {
         let body = parse(parts, &body)?;
         let answer = review::answer(state, &user, &asked, body)?;
@@ -138,7 +139,7 @@ async fn about_objects(
     match asked.subresource.as_deref() {
         None => {}
         Some("status") if resource.status => {}
-        Some(_) => return Err(Failure::no_such_path()),
+        Some(_) => return Err(Failure::no_such_resource()),
     }
     // Only reading goes across namespaces; a Namespace is named by its own path.
     let everywhere = resource.namespaced && asked.namespace.is_none();
@@ -247,7 +248,16 @@ fn about_path(state: &State, user: &User, parts: &Parts, path: &str) -> Outcome<
         }
         _ => None,
     };
-    found.map(|found| json(StatusCode::OK, &found)).ok_or_else(Failure::no_such_path)
+    Ok(found.map_or_else(page_not_found, |found| json(StatusCode::OK, &found)))
+}
+
+/// What Go's server says where nothing is.
+fn page_not_found() -> Response<Body> {
+    let mut response = Response::new(Body::from("404 page not found\n"));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
 }
 
 fn version() -> Value {

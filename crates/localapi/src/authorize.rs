@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, details};
 use crate::selector::Labels;
 use crate::store::{Key, Scope, Store};
 use crate::user::User;
@@ -188,10 +188,7 @@ impl Attributes {
                     user.name
                 );
                 let mut failure = Failure::new(403, "Forbidden", message);
-                *failure.details = json!({"group": group, "kind": plural});
-                if let Some(name) = name {
-                    failure.details["name"] = name.as_str().into();
-                }
+                *failure.details = details(name.as_deref().unwrap_or_default(), group, plural);
                 failure
             }
         }

@@ -34,6 +34,12 @@ impl Catalog {
         self.resources.iter().find(|r| r.kind == kind && r.api_version() == api_version)
     }
 
+    /// Whether the group has kinds without a CustomResourceDefinition.
+    pub(crate) fn is_built_in(&self, group: &str, version: &str) -> bool {
+        let mut inside = self.resources.iter().filter(|r| r.group == group && r.version == version);
+        inside.any(|r| r.schema.is_none())
+    }
+
     /// In any version.
     pub(crate) fn of_group(&self, group: &str, plural: &str) -> Option<&Arc<Resource>> {
         self.resources.iter().find(|r| r.group == group && r.plural == plural)

@@ -34,6 +34,16 @@ pub(crate) fn complete(
     }
 }
 
+/// Whether an update need not say which version it replaces.
+pub(crate) fn is_replaced_blindly(resource: &Resource) -> bool {
+    resource.schema.is_none()
+        && resource.plural != "serviceaccounts"
+        && !matches!(
+            resource.group.as_str(),
+            "apiextensions.k8s.io" | "admissionregistration.k8s.io" | "coordination.k8s.io"
+        )
+}
+
 /// Kinds without a schema whose changes are counted.
 pub(crate) fn counts_generations(resource: &Resource) -> bool {
     matches!(

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::resource::Resource;
-use crate::schema::Problem;
+use crate::schema::{Problem, ProblemKind};
 
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
@@ -41,7 +41,8 @@ impl Failure {
         Self::new(401, "Unauthorized", "Unauthorized")
     }
 
-    pub(crate) fn no_such_path() -> Self {
+    /// For what lies in a group that has kinds built in; elsewhere it is not even a Status.
+    pub(crate) fn no_such_resource() -> Self {
         let mut failure =
             Self::new(404, "NotFound", "the server could not find the requested resource");
         *failure.details = json!({});
@@ -122,29 +123,48 @@ impl Failure {
     }
 
     pub(crate) fn invalid(resource: &Resource, name: &str, problems: &[Problem]) -> Self {
+        let kind = match resource.group.as_str() {
+            "" => resource.kind.clone(),
+            group => format!("{}.{group}", resource.kind),
+        };
+        Self::invalid_as(&kind, &resource.kind, resource, name, problems)
+    }
+
+    /// An update of a kind that is not replaced blindly.
+    pub(crate) fn version_required(resource: &Resource, name: &str) -> Self {
+        let message = "Invalid value: 0: must be specified for an update";
+        let problem = Problem::new("metadata.resourceVersion", ProblemKind::Invalid, message);
+        // Here Kubernetes names the resource, not the kind.
+        Self::invalid_as(&qualified(resource), &resource.plural, resource, name, &[problem])
+    }
+
+    fn invalid_as(
+        what: &str,
+        kind: &str,
+        resource: &Resource,
+        name: &str,
+        problems: &[Problem],
+    ) -> Self {
         let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let list = match texts.as_slice() {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        let kind = match resource.group.as_str() {
-            "" => resource.kind.clone(),
-            group => format!("{}.{group}", resource.kind),
-        };
-        let mut failure = Self::new(422, "Invalid", format!("{kind} {name:?} is invalid: {list}"));
+        let message = format!("{what} {name:?} is invalid: {list}");
+        let mut failure = Self::new(422, "Invalid", message);
         let causes: Vec<Value> = problems
             .iter()
             .map(|p| json!({"reason": p.kind.reason(), "message": p.message, "field": p.path}))
             .collect();
-        *failure.details =
-            json!({"name": name, "group": resource.group, "kind": resource.kind, "causes": causes});
+        *failure.details = details(name, &resource.group, kind);
+        failure.details["causes"] = causes.into();
         failure
     }
 
     fn about(code: u16, reason: &str, resource: &Resource, name: &str, what: &str) -> Self {
         let mut failure =
             Self::new(code, reason, format!("{} {name:?} {what}", qualified(resource)));
-        *failure.details = json!({"name": name, "group": resource.group, "kind": resource.plural});
+        *failure.details = details(name, &resource.group, &resource.plural);
         failure
     }
 }
@@ -155,4 +175,10 @@ pub(crate) fn qualified(resource: &Resource) -> String {
         "" => resource.plural.clone(),
         group => format!("{}.{group}", resource.plural),
     }
+}
+
+/// What is empty is left out.
+pub(crate) fn details(name: &str, group: &str, kind: &str) -> Value {
+    let fields = [("name", name), ("group", group), ("kind", kind)];
+    fields.into_iter().filter(|(_, text)| !text.is_empty()).map(|(k, v)| (k, json!(v))).collect()
 }

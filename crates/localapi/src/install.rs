@@ -110,9 +110,9 @@ async fn put(state: &Arc<State>, mut object: Value) -> Outcome<()> {
     if !exists {
         created?;
     } else {
-        if let Some(metadata) = object["metadata"].as_object_mut() {
-            metadata.shift_remove("resourceVersion");
-        }
+        let key = write::key(&resource, &create.namespace(), &name);
+        let current = create.find(&key)?;
+        object["metadata"]["resourceVersion"] = meta::text(&current, "resourceVersion").into();
         let mut update = exchange(asked("update", Some(&name)));
         write::change(&mut update, &name, &Change::Replace(object)).await?;
     }

@@ -1,8 +1,5 @@
 //! What holds for the metadata of every object.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome};
@@ -137,71 +134,113 @@ pub(crate) fn check_changed(old: &Value, new: &Value) -> Vec<Problem> {
 
 /// Labels and annotations.
 fn check(object: &Value) -> Vec<Problem> {
-    static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$").ok()
-    });
-    static VALUE: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$").ok());
-    let fits = |regex: &Option<Regex>, text: &str| regex.as_ref().is_some_and(|r| r.is_match(text));
+    const ANNOTATIONS: usize = 256 * 1024;
     let mut problems = Vec::new();
-    for field in ["labels", "annotations"] {
-        let path = format!("metadata.{field}");
-        let mut size = 0;
-        for (key, value) in object["metadata"][field].as_object().into_iter().flatten() {
-            let value = value.as_str().unwrap_or_default();
-            size += key.len() + value.len();
-            // An annotation's key may be written in capitals, a label's prefix not.
-            let lower = key.to_lowercase();
-            if !fits(&KEY, if field == "labels" { key } else { &lower }) {
-                problems.push(Problem::new(path.as_str(),
-                    ProblemKind::Invalid,
-                    format!("Invalid value: {key:?}: must be a qualified name: at most 63 letters, digits, '-', '_' or '.', with an optional DNS subdomain prefix and '/'"),
-                ));
-            }
-            if field == "labels" && !fits(&VALUE, value) {
-                problems.push(Problem::new(path.as_str(),
-                    ProblemKind::Invalid,
-                    format!("Invalid value: {value:?}: a valid label must be an empty string or consist of at most 63 alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"),
-                ));
-            }
-        }
-        if field == "annotations" && size > 256 * 1024 {
-            problems.push(Problem::new(
-                path.as_str(),
-                ProblemKind::TooLong,
-                "Too long: may not be more than 262144 bytes",
-            ));
-        }
+    let mut add = |field: &str, value: &str, why: String| {
+        let message = format!("Invalid value: {value:?}: {why}");
+        problems.push(Problem::new(format!("metadata.{field}"), ProblemKind::Invalid, message));
+    };
+    let fields = |field: &str| object["metadata"][field].as_object().into_iter().flatten();
+    for (key, value) in fields("labels") {
+        let value = value.as_str().unwrap_or_default();
+        qualified_name(key).into_iter().for_each(|why| add("labels", key, why));
+        label_value(value).into_iter().for_each(|why| add("labels", value, why));
+    }
+    let mut size = 0;
+    for (key, value) in fields("annotations") {
+        size += key.len() + value.as_str().unwrap_or_default().len();
+        // Unlike a label's, an annotation's prefix may be written in capitals.
+        qualified_name(&key.to_lowercase())
+            .into_iter()
+            .for_each(|why| add("annotations", key, why));
+    }
+    if size > ANNOTATIONS {
+        let message = format!("Too long: may not be more than {ANNOTATIONS} bytes");
+        problems.push(Problem::new("metadata.annotations", ProblemKind::TooLong, message));
     }
     problems
 }
 
-fn name_problem(resource: &Resource, name: &str) -> Option<Problem> {
-    const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-    const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-    let label = |text: &str| {
-        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        !text.is_empty()
-            && text.chars().all(|c| inner(c) || c == '-')
-            && text.starts_with(inner)
-            && text.ends_with(inner)
-    };
-    let (fits, why) = match resource.group.as_str() {
-        // system:node and the like.
-        "rbac.authorization.k8s.io" => {
-            let fits = name != "." && name != ".." && !name.contains(['/', '%']);
-            (fits, "may not be '.' or '..', or contain '/' or '%'")
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const QUALIFIED: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+fn qualified_name(key: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let name = match key.split('/').collect::<Vec<_>>().as_slice() {
+        [name] => (*name).to_owned(),
+        [prefix, name] => {
+            if prefix.is_empty() {
+                wrong.push("prefix part must be non-empty".into());
+            } else if !is_subdomain(prefix) {
+                wrong.push(format!("prefix part {SUBDOMAIN}"));
+            }
+            (*name).to_owned()
         }
-        "" if resource.plural == "namespaces" => (label(name) && name.len() <= 63, LABEL),
-        _ => (name.len() <= 253 && name.split('.').all(label), SUBDOMAIN),
+        _ => {
+            return vec![format!(
+                "a qualified name {QUALIFIED} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            )];
+        }
     };
-    (!fits).then(|| {
-        Problem::new(
-            "metadata.name",
-            ProblemKind::Invalid,
-            format!("Invalid value: {name:?}: {why}"),
-        )
+    if name.is_empty() {
+        wrong.push("name part must be non-empty".into());
+    } else if name.len() > 63 {
+        wrong.push("name part must be no more than 63 bytes".into());
+    }
+    if !is_word(&name) {
+        wrong.push(format!("name part {QUALIFIED}"));
+    }
+    wrong
+}
+
+fn label_value(value: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if value.len() > 63 {
+        wrong.push("must be no more than 63 bytes".into());
+    }
+    if !value.is_empty() && !is_word(value) {
+        wrong.push(LABEL_VALUE.into());
+    }
+    wrong
+}
+
+fn name_problem(resource: &Resource, name: &str) -> Option<Problem> {
+    let why = match resource.group.as_str() {
+        // system:node and the like.
+        "rbac.authorization.k8s.io" => match name {
+            "." | ".." => Some(format!("may not be '{name}'")),
+            _ => name.chars().find(|c| "/%".contains(*c)).map(|c| format!("may not contain '{c}'")),
+        },
+        "" if resource.plural == "namespaces" => match name {
+            _ if name.contains('.') => Some("must not contain dots".into()),
+            _ if name.len() > 63 => Some("must be no more than 63 bytes".into()),
+            _ => (!is_label(name)).then(|| LABEL.into()),
+        },
+        _ if name.len() > 253 => Some("must be no more than 253 bytes".into()),
+        _ => (!is_subdomain(name)).then(|| SUBDOMAIN.into()),
+    };
+    why.map(|why: String| {
+        let message = format!("Invalid value: {name:?}: {why}");
+        Problem::new("metadata.name", ProblemKind::Invalid, message)
     })
+}
+
+fn is_subdomain(text: &str) -> bool {
+    text.split('.').all(is_label)
+}
+
+fn is_label(text: &str) -> bool {
+    let end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.starts_with(end) && text.ends_with(end) && text.chars().all(|c| end(c) || c == '-')
+}
+
+fn is_word(text: &str) -> bool {
+    let end = |c: char| c.is_ascii_alphanumeric();
+    text.starts_with(end)
+        && text.ends_with(end)
+        && text.chars().all(|c| end(c) || "-_.".contains(c))
 }
 
 pub(crate) fn text<'a>(object: &'a Value, field: &str) -> &'a str {

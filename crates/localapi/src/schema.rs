@@ -60,9 +60,19 @@ impl Schema {
 
     /// What is wrong with `new`. What `old` already had and has not changed may stay as it is.
     pub fn validate(&self, old: Option<&Value>, new: &Value) -> Vec<Problem> {
+        self.validate_beside(Vec::new(), old, new)
+    }
+
+    /// The same when something is already known to be wrong, as with the metadata: it may keep rules from running.
+    pub fn validate_beside(
+        &self,
+        mut known: Vec<Problem>,
+        old: Option<&Value>,
+        new: &Value,
+    ) -> Vec<Problem> {
         let before = old.map(|old| Before { value: old, node: &self.root });
-        let problems = checks::validate(&self.root, "", new, before).placed("");
-        self.rest(problems, old, new)
+        known.extend(checks::validate(&self.root, "", new, before).placed(""));
+        self.rest(known, old, new)
     }
 
     /// What is wrong with `new` when only its status was written.

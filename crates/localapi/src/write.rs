@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use crate::admission::Admission;
 use crate::answer::Exchange;
 use crate::catalog::{Catalog, DEFINITIONS};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, details};
 use crate::form::shown;
 use crate::patch::Patch;
 use crate::query::{self, UnknownFields};
 use crate::resource::Resource;
+use crate::schema::{Problem, ProblemKind};
 use crate::state::World;
 use crate::store::{Key, Scope};
 use crate::{complete, event, meta, sweep};
@@ -79,7 +80,7 @@ pub(crate) async fn create(exchange: &mut Exchange, body: Value) -> Outcome<Arc<
     complete::complete(&resource, None, &mut object, &now)?;
     let mut problems = meta::check_new(&resource, &object);
     if let Some(schema) = &resource.schema {
-        problems.extend(schema.validate(None, &object));
+        problems = schema.validate_beside(problems, None, &object);
     }
     let name = meta::text(&object, "name").to_owned();
     if !problems.is_empty() {
@@ -152,9 +153,19 @@ async fn try_to_change(
     }
     let (uid, had) = (meta::text(&object, "uid"), meta::text(&old, "uid"));
     if !uid.is_empty() && uid != had {
-        let why =
-            format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {had}");
-        return Err(Failure::conflict(&resource, name, &why));
+        return Err(match change {
+            Change::Replace(_) => {
+                let why = format!(
+                    "Precondition failed: UID in precondition: {uid}, UID in object meta: {had}"
+                );
+                Failure::conflict(&resource, name, &why)
+            }
+            Change::Patch(_) => {
+                let message = format!("Invalid value: {uid:?}: field is immutable");
+                let problem = Problem::new("metadata.uid", ProblemKind::Invalid, message);
+                Failure::invalid(&resource, name, &[problem])
+            }
+        });
     }
     let version = meta::text(&object, "resourceVersion").to_owned();
     exchange.fit(&mut object, true)?;
@@ -183,8 +194,13 @@ async fn try_to_change(
     let mut object = meta::read(&resource, mutated.unwrap_or_default())?;
     exchange.fit(&mut object, false)?;
     exchange.keep_apart(&old, &mut object);
-    if !version.is_empty() && version != meta::text(&old, "resourceVersion") {
-        return Err(Failure::modified(&resource, name));
+    match version.as_str() {
+        "" if !complete::is_replaced_blindly(&resource) => {
+            return Err(Failure::version_required(&resource, name));
+        }
+        "" => {}
+        seen if seen == meta::text(&old, "resourceVersion") => {}
+        _ => return Err(Failure::modified(&resource, name)),
     }
     complete::complete(&resource, Some(&old), &mut object, &state.now())?;
     object["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
@@ -195,10 +211,10 @@ async fn try_to_change(
     }
     let mut problems = meta::check_changed(&old, &object);
     if let Some(schema) = &resource.schema {
-        problems.extend(match subresource {
+        problems = match subresource {
             Some(_) => schema.validate_status(&old, &object),
-            None => schema.validate(Some(&old), &object),
-        });
+            None => schema.validate_beside(problems, Some(&old), &object),
+        };
     }
     if !problems.is_empty() {
         return Err(Failure::invalid(&resource, name, &problems));
@@ -340,10 +356,11 @@ async fn try_to_delete(
         return Ok(None);
     }
     let uid = meta::text(&old, "uid").to_owned();
-    let done = json!({
+    let mut done = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-        "details": {"name": name, "group": resource.group, "kind": resource.plural, "uid": uid},
+        "details": details(name, &resource.group, &resource.plural),
     });
+    done["details"]["uid"] = uid.as_str().into();
     let propagation = options["propagationPolicy"].as_str().map(str::to_owned);
     let propagation = propagation.or_else(|| exchange.query.propagation.clone());
     let held =
@@ -424,9 +441,9 @@ impl Exchange {
         let namespace = self.namespace();
         let sent = meta::text(object, "namespace");
         if !sent.is_empty() && sent != namespace {
-            return Err(Failure::bad_request(format!(
-                "the namespace of the provided object does not match the namespace sent on the request: {sent:?} and {namespace:?}"
-            )));
+            return Err(Failure::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
         }
         if !namespace.is_empty() {
             object["metadata"]["namespace"] = namespace.into();

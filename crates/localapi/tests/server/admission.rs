@@ -1,5 +1,6 @@
 //! Webhooks: who is asked what, and what comes of it.
 
+use std::future::IntoFuture as _;
 use std::sync::{Arc, Mutex};
 
 use axum::{Json, Router, routing};
@@ -271,6 +272,126 @@ async fn a_mutating_webhook_is_asked_again_if_it_wants_to() {
         let api = things(server.client(User::admin()));
         api.create(&PostParams::default(), &thing("x", 1)).await.unwrap();
         assert_eq!(seen.lock().unwrap().len(), times, "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_was_overtaken_starts_again_or_is_a_conflict() {
+    let server = server().await;
+    let api = things(server.client(User::admin()));
+    api.create(&PostParams::default(), &thing("x", 1)).await.unwrap();
+    // While it is asked about a write, somebody else writes.
+    let overtakes = Arc::new(Mutex::new(1));
+    let other = api.clone();
+    let left = overtakes.clone();
+    let handler = move |Json(review): Json<Value>| async move {
+        let overtake = {
+            let mut left = left.lock().unwrap();
+            let overtake = *left > 0;
+            *left -= i32::from(overtake);
+            overtake
+        };
+        if overtake {
+            let patch = Patch::Merge(json!({"metadata": {"labels": {"other": "here"}}}));
+            other.patch("x", &PatchParams::default(), &patch).await.unwrap();
+        }
+        let response = json!({"uid": review["request"]["uid"], "allowed": true});
+        Json(
+            json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}),
+        )
+    };
+    let router = Router::new().route("/here", routing::post(handler));
+    server.serve("a", "hook", Service::Router(router));
+    let text = configuration("ValidatingWebhookConfiguration", &[json!({})]);
+    server.apply(&text).await.unwrap();
+
+    let patch = Patch::Merge(json!({"metadata": {"labels": {"mine": "here"}}}));
+    let patched = api.patch("x", &PatchParams::default(), &patch).await.unwrap();
+    let labels: Vec<String> = patched.metadata.labels.unwrap().into_keys().collect();
+    assert_eq!(labels, ["mine", "other"]);
+
+    let mut seen = api.get("x").await.unwrap();
+    seen.data["spec"]["size"] = 2.into();
+    seen.metadata.labels = None;
+    let unlabelled = api.replace("x", &PostParams::default(), &seen).await.unwrap();
+    *overtakes.lock().unwrap() = 1;
+    let mut seen = unlabelled;
+    seen.data["spec"]["size"] = 3.into();
+    assert_eq!(refusal(api.replace("x", &PostParams::default(), &seen).await).0, 409);
+
+    *overtakes.lock().unwrap() = 1;
+    let patch = Patch::Merge(json!({"metadata": {"labels": null}}));
+    api.patch("x", &PatchParams::default(), &patch).await.unwrap();
+    *overtakes.lock().unwrap() = 1;
+    api.delete("x", &DeleteParams::default()).await.unwrap();
+    assert_eq!(refusal(api.get("x").await).0, 404);
+}
+
+#[tokio::test]
+async fn a_webhook_behind_tls_is_known_by_the_authority_of_its_configuration() {
+    let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let tls = rustls::ServerConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_no_client_auth()
+    .with_single_cert(
+        vec![key.cert.der().clone()],
+        rustls::pki_types::PrivateKeyDer::Pkcs8(key.signing_key.serialize_der().into()),
+    )
+    .unwrap();
+    let listener = TlsListener {
+        tcp: tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        acceptor: tokio_rustls::TlsAcceptor::from(Arc::new(tls)),
+    };
+    let base = format!("https://{}", listener.tcp.local_addr().unwrap());
+    let (Service::Router(router), seen) = webhook(allowed) else { unreachable!() };
+    let story = async {
+        for (authority, welcome) in [(&key, true), (&other, false)] {
+            let bundle = BASE64.encode(authority.cert.pem());
+            let url = json!({"clientConfig": {"url": format!("{base}/here"), "caBundle": bundle}});
+            let service = json!({"clientConfig": {
+                "service": {"namespace": "a", "name": "hook", "path": "/here"}, "caBundle": bundle,
+            }});
+            for webhook in [url, service] {
+                let served = Some(Service::Url(base.clone()));
+                let server = hooked("ValidatingWebhookConfiguration", &[webhook], served).await;
+                let api = things(server.client(User::admin()));
+                let created = api.create(&PostParams::default(), &thing("x", 1)).await;
+                assert_eq!(created.is_ok(), welcome, "{created:?}");
+            }
+        }
+    };
+    tokio::select! {
+        ended = axum::serve(listener, router).into_future() => panic!("{ended:?}"),
+        () = story => {}
+    }
+    assert_eq!(seen.lock().unwrap().len(), 2);
+}
+
+struct TlsListener {
+    tcp: tokio::net::TcpListener,
+    acceptor: tokio_rustls::TlsAcceptor,
+}
+
+impl axum::serve::Listener for TlsListener {
+    type Io = tokio_rustls::server::TlsStream<tokio::net::TcpStream>;
+    type Addr = std::net::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, from) = self.tcp.accept().await.unwrap();
+            // A client that does not trust us goes away here.
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, from);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.tcp.local_addr()
     }
 }
 

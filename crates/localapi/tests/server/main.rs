@@ -9,6 +9,7 @@
 mod access;
 mod admission;
 mod deletion;
+mod hostile;
 mod objects;
 mod socket;
 mod watching;

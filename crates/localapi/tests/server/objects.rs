@@ -124,12 +124,16 @@ async fn a_write_on_an_older_version_is_a_conflict() {
     let patch =
         Patch::Merge(json!({"metadata": {"resourceVersion": version}, "spec": {"size": 3}}));
     assert_eq!(refusal(api.patch("x", &PatchParams::default(), &patch).await).0, 409);
-    let mut unconditional = thing("x", 4);
-    let put = api.replace("x", &PostParams::default(), &unconditional).await.unwrap();
-    assert_eq!(put.data["spec"]["size"], 4);
-    unconditional.metadata.uid = Some("another".into());
+    // Which version a custom resource replaces has to be said; a ConfigMap may be replaced blindly.
     let (code, _, message) =
-        refusal(api.replace("x", &PostParams::default(), &unconditional).await);
+        refusal(api.replace("x", &PostParams::default(), &thing("x", 4)).await);
+    assert!(code == 422 && message.contains("must be specified for an update"), "{message}");
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(User::admin()), "a");
+    let map = read(json!({"metadata": {"name": "m"}}));
+    maps.create(&PostParams::default(), &map).await.unwrap();
+    maps.replace("m", &PostParams::default(), &map).await.unwrap();
+    second.metadata.uid = Some("another".into());
+    let (code, _, message) = refusal(api.replace("x", &PostParams::default(), &second).await);
     assert!(code == 409 && message.contains("UID in precondition: another"), "{message}");
     let missing = api.replace("y", &PostParams::default(), &thing("y", 1)).await;
     assert_eq!(refusal(missing).0, 404);
@@ -223,11 +227,12 @@ async fn patches_are_of_the_kinds_that_kubernetes_knows() {
 async fn a_dry_run_changes_nothing() {
     let server = server().await;
     let api = things(server.client(User::admin()));
-    api.create(&PostParams::default(), &thing("x", 1)).await.unwrap();
+    let mut grown = api.create(&PostParams::default(), &thing("x", 1)).await.unwrap();
     let before = server.version();
     let dry = PostParams { dry_run: true, ..PostParams::default() };
     assert_eq!(api.create(&dry, &thing("y", 1)).await.unwrap().data["spec"]["colour"], "red");
-    let replaced = api.replace("x", &dry, &thing("x", 5)).await.unwrap();
+    grown.data["spec"]["size"] = 5.into();
+    let replaced = api.replace("x", &dry, &grown).await.unwrap();
     assert_eq!(replaced.data["spec"]["size"], 5);
     let patch = PatchParams { dry_run: true, ..PatchParams::default() };
     api.patch("x", &patch, &Patch::Merge(json!({"spec": {"size": 6}}))).await.unwrap();
@@ -343,7 +348,7 @@ async fn objects_are_shown_as_the_client_accepts_them() {
     let (_, _, table) = get("application/json;as=Table;v=v1;g=meta.k8s.io,application/json").await;
     assert_eq!((&table["kind"], &table["rows"][0]["cells"][0]), (&json!("Table"), &json!("x")));
     assert_eq!(get("application/vnd.kubernetes.protobuf").await.0, StatusCode::NOT_ACCEPTABLE);
-    let (status, said) = ask.get("/apis/test.io/v1/namespaces/a/nothings").await;
+    let (status, said) = ask.get("/api/v1/namespaces/a/nothings").await;
     assert_eq!((status, &said["kind"]), (StatusCode::NOT_FOUND, &json!("Status")));
     let (status, _, _) = ask.send(Method::POST, path, &[], "{}").await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
