@@ -8,6 +8,8 @@ mod answer;
 mod deletion;
 mod discovery;
 mod events;
+#[cfg(feature = "kubernetes")]
+mod kubectl;
 mod lists;
 mod objects;
 mod patches;
@@ -15,6 +17,7 @@ mod places;
 mod server;
 mod status;
 mod tables;
+mod tls;
 mod validation;
 mod watch;
 mod watches;
@@ -28,9 +31,9 @@ use server::Server;
 
 /// Every case, once a place.
 macro_rules! cases {
-    ($($module:ident { $($case:ident)+ })+) => {
+    ($($(#[$when:meta])* $module:ident { $($case:ident)+ })+) => {
         mod on_localapi {
-            $(mod $module { $(
+            $($(#[$when])* mod $module { $(
                 #[test]
                 fn $case() -> anyhow::Result<()> {
                     crate::run(crate::places::Place::localapi(), stringify!($case), crate::$module::$case)
@@ -154,6 +157,16 @@ cases! {
         events_are_told_in_the_namespace_they_are_about
         events_have_two_names
         one_of_two_gets_a_lease
+    }
+    // Needs kubectl itself.
+    #[cfg(feature = "kubernetes")]
+    kubectl {
+        apply_makes_it_so
+        a_mistake_is_explained
+        get_shows_what_matters
+        objects_are_changed_by_hand
+        waiting_ends_when_it_is_so
+        the_server_explains_itself
     }
 }
 

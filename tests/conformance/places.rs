@@ -8,6 +8,9 @@ use kube::Client;
 use tower::ServiceExt as _;
 use wharfinger_localapi::{LocalApi, Options, User};
 
+/// Who may do everything in a localapi, over a socket.
+pub(crate) const ADMIN_TOKEN: &str = "admin";
+
 #[derive(Clone)]
 pub(crate) enum Place {
     Local(LocalApi),
@@ -18,7 +21,8 @@ pub(crate) enum Place {
 impl Place {
     /// A localapi of its own, in this process and without a socket.
     pub(crate) async fn localapi() -> Result<Self> {
-        let api = LocalApi::new(Options { history: 20, ..Options::default() })?;
+        let tokens = [(ADMIN_TOKEN.to_owned(), User::admin())].into();
+        let api = LocalApi::new(Options { history: 20, tokens, ..Options::default() })?;
         for crd in crds()? {
             api.apply(&crd).await?;
         }

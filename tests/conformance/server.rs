@@ -15,7 +15,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 pub(crate) struct Server {
-    place: Place,
+    pub(crate) place: Place,
     pub(crate) client: kube::Client,
     pub(crate) ns: Arc<str>,
     /// Whom to be, when not the administrator.

@@ -4,16 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
 use axum::{Json, Router, extract::State, routing::post};
-use base64::Engine as _;
-use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::task::JoinSet;
-use wharfinger_daemon::{Shutdown, tls};
 
 use crate::{
     objects::{CONFIGMAPS, configmap},
     server::Server,
+    tls::Served,
 };
 
 /// What the webhook answers to a request, without the uid.
@@ -22,31 +18,18 @@ pub(crate) type Answering = fn(&Value) -> Value;
 pub(crate) struct Webhook {
     pub(crate) client_config: Value,
     seen: Seen,
-    // Dropped, it ends.
-    _serving: JoinSet<Result<()>>,
-    _keys: TempDir,
+    _served: Served,
 }
 
 type Seen = Arc<Mutex<Vec<Value>>>;
 
 impl Webhook {
     pub(crate) async fn start(answering: Answering) -> Result<Self> {
-        let keys = TempDir::new()?;
-        let key = KeyPair::generate()?;
-        let certificate = CertificateParams::new(vec!["127.0.0.1".into()])?.self_signed(&key)?;
-        let file = |name: &str| keys.path().join(name);
-        std::fs::write(file("tls.crt"), certificate.pem())?;
-        std::fs::write(file("tls.key"), key.serialize_pem())?;
-        let identity = tls::Identity::load(file("tls.crt"), file("tls.key")).await?;
-        let listener = tls::listen(([127, 0, 0, 1], 0).into()).await?;
-        let url = format!("https://127.0.0.1:{}/", listener.local_addr()?.port());
         let seen = Seen::default();
         let app = Router::new().route("/", post(review)).with_state((answering, seen.clone()));
-        let mut serving = JoinSet::new();
-        serving.spawn(tls::serve(listener, identity, app, Shutdown::new()));
-        let bundle = base64::engine::general_purpose::STANDARD.encode(certificate.pem());
-        let client_config = json!({ "url": url, "caBundle": bundle });
-        Ok(Self { client_config, seen, _serving: serving, _keys: keys })
+        let served = Served::start(app).await?;
+        let client_config = json!({ "url": served.url, "caBundle": served.authority });
+        Ok(Self { client_config, seen, _served: served })
     }
 
     /// Registers it for the namespace of the case, as `hook.conformance.example.com`, and waits until it is asked.
