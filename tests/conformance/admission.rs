@@ -235,7 +235,7 @@ pub(crate) async fn selectors_and_rules_choose(s: Server) -> Result<()> {
 
 /// The conditions of our own configurations, on every Application that matters to them.
 pub(crate) async fn our_conditions_match_what_they_should(s: Server) -> Result<()> {
-    let (mut crd, path) = validation::probe(&s, json!({ "type": "object" }));
+    let (mut crd, path) = validation::probe(&s, &json!({ "type": "object" }));
     // As wide open as Argo CD's kinds are deep.
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] =
         json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
@@ -274,10 +274,10 @@ pub(crate) async fn our_conditions_match_what_they_should(s: Server) -> Result<(
             ("both", stage.clone(), json!({ "sources": [{}, plugin["source"]] })),
         ];
         for ((name, annotations, spec), asked) in applications.iter().zip(created) {
-            let mut object = validation::object(&crd, spec.clone());
+            let mut object = validation::object(&crd, spec);
             object["metadata"] = json!({ "name": format!("{name}-{}", kind.to_lowercase()), "annotations": annotations });
             s.post(&path, object).await?.done()?;
-            ensure!(!hook.seen().is_empty() == asked, "{kind} {name}");
+            ensure!(hook.seen().is_empty() != asked, "{kind} {name}");
         }
         let one = format!("{path}/both-{}", kind.to_lowercase());
         for (patch, asked) in [
@@ -290,7 +290,7 @@ pub(crate) async fn our_conditions_match_what_they_should(s: Server) -> Result<(
             (json!({ "operation": { "sync": {} } }), true),
         ] {
             s.merge(&one, patch.clone()).await?.done()?;
-            ensure!(!hook.seen().is_empty() == asked, "{kind} {patch}");
+            ensure!(hook.seen().is_empty() != asked, "{kind} {patch}");
         }
         s.delete(&configuration).await?.done()?;
     }

@@ -97,6 +97,7 @@ cases! {
         a_streaming_list_ends_with_a_bookmark
         a_watch_ends_when_its_time_is_up
         a_version_that_is_forgotten_has_expired
+        metadata_alone_is_watched
         kubes_watcher_sees_everything
     }
     validation {

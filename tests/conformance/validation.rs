@@ -21,7 +21,7 @@ fn with(path: &str, value: Value) -> Value {
     stage
 }
 
-fn step(step: Value) -> Value {
+fn step(step: &Value) -> Value {
     let mut stage = stage("a");
     stage["spec"]["promotionTemplate"] = json!({ "spec": { "steps": [step] } });
     stage
@@ -73,11 +73,11 @@ pub(crate) async fn stages_are_checked(s: Server) -> Result<()> {
             ],
         ),
         (
-            step(json!({})),
+            step(&json!({})),
             vec![&format!("{STEP}: Invalid value: exactly one of uses and task must be set")],
         ),
         (
-            step(json!({ "uses": "a", "task": { "name": "b" }, "continueOnError": true })),
+            step(&json!({ "uses": "a", "task": { "name": "b" }, "continueOnError": true })),
             vec![
                 &format!("{STEP}: Invalid value: exactly one of uses and task must be set"),
                 &format!(
@@ -86,7 +86,7 @@ pub(crate) async fn stages_are_checked(s: Server) -> Result<()> {
             ],
         ),
         (
-            step(json!({ "uses": "" })),
+            step(&json!({ "uses": "" })),
             vec![&format!(
                 r#"{STEP}.uses: Invalid value: "": {STEP}.uses in body should be at least 1 chars long"#
             )],
@@ -171,14 +171,14 @@ pub(crate) async fn unknown_fields_are_dropped_and_told(s: Server) -> Result<()>
 pub(crate) async fn what_was_stored_wrong_may_stay_so(s: Server) -> Result<()> {
     let (crd, path) = probe(
         &s,
-        json!({ "type": "object", "properties": {
+        &json!({ "type": "object", "properties": {
         "text": { "type": "string" },
         "list": { "type": "array", "items": { "type": "string" } },
     } }),
     );
     let (name, path) = (text(&crd, "/metadata/name")?.to_owned(), path.as_str());
     served(&s, &crd, path).await?;
-    s.post(path, object(&crd, json!({ "text": "long", "list": ["long"] }))).await?.done()?;
+    s.post(path, object(&crd, &json!({ "text": "long", "list": ["long"] }))).await?.done()?;
     // The schema grows stricter than what is there.
     let stricter = json!([
         { "op": "add", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/text/maxLength", "value": 2 },
@@ -186,7 +186,7 @@ pub(crate) async fn what_was_stored_wrong_may_stay_so(s: Server) -> Result<()> {
     ]);
     s.json_patch(&format!("{CRDS}/{name}"), stricter).await?.done()?;
     s.until(|| async {
-        let probe = object(&crd, json!({ "text": "long" }));
+        let probe = object(&crd, &json!({ "text": "long" }));
         let answer = s.post(&format!("{path}?dryRun=All"), named(probe, "b")).await?;
         ensure!(answer.code == 422, "{answer:#?}");
         Ok(())
@@ -209,7 +209,7 @@ pub(crate) async fn what_was_stored_wrong_may_stay_so(s: Server) -> Result<()> {
 pub(crate) async fn every_kind_of_check(s: Server) -> Result<()> {
     let (crd, path) = probe(
         &s,
-        json!({ "type": "object", "properties": {
+        &json!({ "type": "object", "properties": {
         "int32": { "type": "integer", "format": "int32", "minimum": 1, "exclusiveMinimum": true, "multipleOf": 2 },
         "number": { "type": "number", "maximum": 2.5 },
         "date": { "type": "string", "format": "date-time" },
@@ -353,14 +353,14 @@ pub(crate) async fn every_kind_of_check(s: Server) -> Result<()> {
         ),
         (json!({ "whole": { "apiVersion": "v1" } }), &["spec.whole.kind: Required value"]),
     ] {
-        s.post(path, object(&crd, spec)).await?.invalid(&what, causes)?;
+        s.post(path, object(&crd, &spec)).await?.invalid(&what, causes)?;
     }
     let given = json!({
         "int32": 2.0, "date": "2026-11-21T12:00:00.5+01:00", "duration": "2 days", "either": "x", "nullable": null,
         "any": { "a": { "b": 1 }, "c": 1 }, "part": { "b": null }, "word": null, "alternatives": "a", "all": "ab",
         "whole": { "apiVersion": "v1", "kind": "X", "metadata": { "name": "x" }, "more": { "a": 1 } },
     });
-    let made = s.post(path, object(&crd, given)).await?.done()?;
+    let made = s.post(path, object(&crd, &given)).await?.done()?;
     let stored = json!({
         "int32": 2, "date": "2026-11-21T12:00:00.5+01:00", "duration": "2 days", "either": "x", "nullable": null,
         "any": { "a": {}, "c": 1 }, "part": { "a": "new", "b": 3 }, "alternatives": "a", "all": "ab",
@@ -371,12 +371,12 @@ pub(crate) async fn every_kind_of_check(s: Server) -> Result<()> {
 }
 
 pub(crate) async fn a_kind_comes_and_goes_with_its_definition(s: Server) -> Result<()> {
-    let (crd, path) = probe(&s, json!({ "type": "object" }));
+    let (crd, path) = probe(&s, &json!({ "type": "object" }));
     let path = path.as_str();
     let answer = s.get(path).await?;
     ensure!(answer.code == 404, "{answer:#?}");
     served(&s, &crd, path).await?;
-    s.post(path, object(&crd, json!({}))).await?.done()?;
+    s.post(path, object(&crd, &json!({}))).await?.done()?;
     let one = format!("{CRDS}/{}", text(&crd, "/metadata/name")?);
     s.delete(&one).await?.done()?;
     s.until(|| async {
@@ -389,7 +389,7 @@ pub(crate) async fn a_kind_comes_and_goes_with_its_definition(s: Server) -> Resu
 }
 
 pub(crate) async fn a_definition_has_to_make_sense(s: Server) -> Result<()> {
-    let (mut crd, _) = probe(&s, json!({ "type": "object", "properties": { "a": {} } }));
+    let (mut crd, _) = probe(&s, &json!({ "type": "object", "properties": { "a": {} } }));
     let name = text(&crd, "/metadata/name")?.to_owned();
     let answer = s.post(CRDS, crd.clone()).await?;
     ensure!(answer.code == 422 && answer.body["reason"] == "Invalid", "{answer:#?}");
@@ -403,7 +403,7 @@ pub(crate) async fn a_definition_has_to_make_sense(s: Server) -> Result<()> {
 }
 
 /// A definition of a kind that this case alone has, with that schema for `spec`; and where its objects are.
-pub(crate) fn probe(s: &Server, spec: Value) -> (Value, String) {
+pub(crate) fn probe(s: &Server, spec: &Value) -> (Value, String) {
     let singular = s.ns.replace('-', "");
     let plural = format!("{singular}s");
     let kind = format!("K{singular}");
@@ -438,7 +438,7 @@ pub(crate) async fn served(s: &Server, crd: &Value, path: &str) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn object(crd: &Value, spec: Value) -> Value {
+pub(crate) fn object(crd: &Value, spec: &Value) -> Value {
     json!({
         "apiVersion": "conformance.example.com/v1", "kind": crd["spec"]["names"]["kind"],
         "metadata": { "name": "a" }, "spec": spec,

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::{
-    api::Api,
+    api::{Api, PartialObjectMeta},
     runtime::{WatchStreamExt as _, watcher},
 };
 use serde_json::json;
@@ -116,6 +116,20 @@ pub(crate) async fn a_version_that_is_forgotten_has_expired(s: Server) -> Result
     ensure!(status["code"] == 410 && status["reason"] == "Expired", "{event:#}");
     ensure!(text(status, "/message")?.starts_with("too old resource version: 1 ("), "{event:#}");
     ensure!(watch.next().await?.is_none());
+    Ok(())
+}
+
+pub(crate) async fn metadata_alone_is_watched(s: Server) -> Result<()> {
+    s.post(STAGES, stage("a")).await?.done()?;
+    let api: Api<PartialObjectMeta<Stage>> = Api::namespaced(s.client.clone(), &s.ns);
+    let mut events = watcher(api, watcher::Config::default()).applied_objects().boxed();
+    for name in ["a", "b"] {
+        let next = tokio::time::timeout(PATIENCE, events.try_next()).await??;
+        ensure!(next.and_then(|next| next.metadata.name).as_deref() == Some(name));
+        if name == "a" {
+            s.post(STAGES, stage("b")).await?.done()?;
+        }
+    }
     Ok(())
 }
 
