@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("core", &["api"]),
     ("daemon", &[]),
     ("render", &["api", "core"]),
+    ("localapi", &["api"]),
     ("sidecar", &["api", "core", "daemon", "render"]),
     ("webhook", &["api", "core", "daemon"]),
     ("controller", &["api", "core", "daemon", "sources"]),

@@ -1,0 +1,228 @@
+//! The `matchConditions` that are known, by their text: this API server has no CEL.
+//!
+//! They are those of `manifests/webhook/webhook.yaml`; a test holds that all of them are here.
+
+use serde_json::Value;
+
+/// What a condition is asked about.
+pub(crate) struct Subject<'a> {
+    /// `request.operation`
+    pub(crate) operation: &'a str,
+    /// `request.userInfo.username`
+    pub(crate) username: &'a str,
+    /// Null when it is deleted.
+    pub(crate) object: &'a Value,
+    /// Null when it is created.
+    pub(crate) old: &'a Value,
+}
+
+pub(crate) type Condition = fn(&Subject<'_>) -> bool;
+
+pub(crate) fn find(expression: &str) -> Option<Condition> {
+    let text = normalised(expression);
+    KNOWN.iter().find(|(known, _)| normalised(known) == text).map(|(_, condition)| *condition)
+}
+
+const AUTHORIZED_STAGE: &str = "kargo.akuity.io/authorized-stage";
+const BREAK_GLASS: &str = "wharfinger.dev/break-glass";
+const CONTROLLER: &str = "system:serviceaccount:wharfinger:wharfinger-controller";
+const ARGO_CD: &str = "system:serviceaccount:argocd:argocd-application-controller";
+const KUBERNETES: [&str; 3] = [
+    "system:serviceaccount:kube-system:generic-garbage-collector",
+    "system:serviceaccount:kube-system:namespace-controller",
+    "system:kube-controller-manager",
+];
+
+const KNOWN: &[(&str, Condition)] = &[
+    ("true", |_| true),
+    ("false", |_| false),
+    (include_str!("conditions/rendered-with-freight.cel"), |s| rendered_with_freight(s.object)),
+    (include_str!("conditions/application-changes.cel"), application_changes),
+    (include_str!("conditions/application-is-ours.cel"), |s| {
+        ours(s.object) || (s.operation == "UPDATE" && ours(s.old))
+    }),
+    (include_str!("conditions/application-changes-or-operates.cel"), |s| {
+        application_changes(s) || operates(s)
+    }),
+    (include_str!("conditions/not-kubernetes.cel"), |s| {
+        !(s.operation == "DELETE" && KUBERNETES.contains(&s.username))
+    }),
+    (include_str!("conditions/assignment-changes.cel"), |s| {
+        s.username != CONTROLLER
+            || ["assignment", "freightHistory"]
+                .iter()
+                .any(|field| s.object["status"].get(field) != s.old["status"].get(field))
+    }),
+    (include_str!("conditions/not-wharfinger.cel"), |s| s.username != CONTROLLER),
+];
+
+fn ours(application: &Value) -> bool {
+    annotation(application, AUTHORIZED_STAGE).is_some() || rendered_with_freight(application)
+}
+
+fn rendered_with_freight(application: &Value) -> bool {
+    let spec = &application["spec"];
+    let sources = spec["sources"].as_array().into_iter().flatten();
+    sources.chain([&spec["source"]]).any(|source| source["plugin"]["name"] == "wharfinger")
+}
+
+fn application_changes(s: &Subject<'_>) -> bool {
+    s.operation != "UPDATE"
+        || s.object.get("spec").is_none()
+        || s.object["spec"] != s.old["spec"]
+        || s.object.get("operation").is_some_and(|operation| *operation != s.old["operation"])
+        || [AUTHORIZED_STAGE, BREAK_GLASS]
+            .iter()
+            .any(|name| annotation(s.object, name) != annotation(s.old, name))
+}
+
+/// Anybody but Argo CD changes the state of an operation, or Argo CD that of one that was not there.
+fn operates(s: &Subject<'_>) -> bool {
+    let state = |of: &'_ Value| of["status"].get("operationState").cloned();
+    let Some(new) = state(s.object) else { return false };
+    let old = state(s.old);
+    let goes_on = new.get("operation").is_some_and(|operation| {
+        s.old.get("operation") == Some(operation)
+            || old.as_ref().and_then(|old| old.get("operation")) == Some(operation)
+    });
+    old.as_ref() != Some(&new) && !(s.username == ARGO_CD && goes_on)
+}
+
+fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object["metadata"]["annotations"].get(name)?.as_str()
+}
+
+/// With one space wherever there is any.
+fn normalised(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of_the_manifests() -> Vec<(String, String)> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../manifests/webhook/webhook.yaml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut found = Vec::new();
+        for document in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
+            for webhook in document["webhooks"].as_array().unwrap() {
+                for condition in webhook["matchConditions"].as_array().into_iter().flatten() {
+                    let name =
+                        format!("{} {} {}", document["kind"], webhook["name"], condition["name"]);
+                    found.push((name, condition["expression"].as_str().unwrap().to_owned()));
+                }
+            }
+        }
+        found
+    }
+
+    fn asks(name: &str, subject: &Subject<'_>) -> bool {
+        let all = of_the_manifests();
+        let (_, expression) =
+            all.iter().find(|(full, _)| full.replace('"', "").ends_with(name)).unwrap();
+        find(expression).unwrap()(subject)
+    }
+
+    #[test]
+    fn all_conditions_of_the_manifests_are_known_and_no_others_are_kept() {
+        let all = of_the_manifests();
+        for (name, expression) in &all {
+            assert!(find(expression).is_some(), "{name}: no function for\n{expression}");
+        }
+        for (known, _) in &KNOWN[2..] {
+            let used = all.iter().any(|(_, text)| normalised(text) == normalised(known));
+            assert!(used, "not in the manifests any more:\n{known}");
+        }
+        assert!(find("object.spec.replicas > 3").is_none());
+    }
+
+    #[test]
+    fn conditions_answer_as_their_texts_say() {
+        let plugin = json!({"spec": {"source": {"plugin": {"name": "wharfinger"}}}});
+        let second = json!({"spec": {"sources": [{}, {"plugin": {"name": "wharfinger"}}]}});
+        let other = json!({"spec": {"source": {"plugin": {"name": "other"}}}});
+        let named = json!({"metadata": {"annotations": {AUTHORIZED_STAGE: ""}}, "spec": {}});
+        let plain = json!({"metadata": {}, "spec": {}});
+        let operating = json!({"metadata": {}, "spec": {}, "operation": {"a": 1}});
+        let state = |operation: i64, phase: &str| json!({"metadata": {}, "spec": {}, "status": {"operationState": {"phase": phase, "operation": {"a": operation}}}});
+        let held = |generation: i64| json!({"status": {"assignment": {"generation": generation}}});
+        let none = Value::Null;
+        let (validated, mutated) = (
+            "ValidatingWebhookConfiguration applications.wharfinger.dev relevant-change",
+            "MutatingWebhookConfiguration applications.wharfinger.dev relevant-change",
+        );
+        let ours = "applications.wharfinger.dev ours";
+        let renders = "applications.wharfinger.dev renders";
+        let assigned = "stage-statuses.wharfinger.dev relevant-change";
+        let rows = [
+            (renders, "CREATE", "bob", &plugin, &none, true),
+            (renders, "CREATE", "bob", &second, &none, true),
+            (renders, "CREATE", "bob", &other, &none, false),
+            (ours, "CREATE", "bob", &named, &none, true),
+            (ours, "UPDATE", "bob", &plain, &named, true),
+            (ours, "UPDATE", "bob", &other, &plugin, true),
+            (ours, "UPDATE", "bob", &other, &plain, false),
+            (mutated, "CREATE", "bob", &plain, &none, true),
+            (mutated, "UPDATE", "bob", &plain, &plain, false),
+            (mutated, "UPDATE", "bob", &named, &plain, true),
+            (mutated, "UPDATE", "bob", &plugin, &plain, true),
+            (mutated, "UPDATE", "bob", &operating, &plain, true),
+            (mutated, "UPDATE", "bob", &operating, &operating, false),
+            (mutated, "UPDATE", "bob", &plain, &operating, false),
+            (mutated, "UPDATE", "bob", &state(1, "Running"), &operating, false),
+            (validated, "UPDATE", "bob", &state(1, "Running"), &operating, true),
+            (validated, "UPDATE", ARGO_CD, &state(1, "Running"), &operating, false),
+            (validated, "UPDATE", ARGO_CD, &state(1, "Failed"), &state(1, "Running"), false),
+            (validated, "UPDATE", ARGO_CD, &state(2, "Running"), &state(1, "Running"), true),
+            (validated, "UPDATE", "bob", &state(1, "Running"), &state(1, "Running"), false),
+            (
+                "promotions.wharfinger.dev not-kubernetes",
+                "DELETE",
+                KUBERNETES[0],
+                &none,
+                &plain,
+                false,
+            ),
+            ("promotions.wharfinger.dev not-kubernetes", "DELETE", "bob", &none, &plain, true),
+            (
+                "promotions.wharfinger.dev not-kubernetes",
+                "UPDATE",
+                KUBERNETES[0],
+                &plain,
+                &plain,
+                true,
+            ),
+            (assigned, "UPDATE", CONTROLLER, &held(1), &held(1), false),
+            (assigned, "UPDATE", CONTROLLER, &held(2), &held(1), true),
+            (assigned, "UPDATE", CONTROLLER, &plain, &held(1), true),
+            (assigned, "UPDATE", "bob", &held(1), &held(1), true),
+            (
+                "freight-statuses.wharfinger.dev not-wharfinger",
+                "UPDATE",
+                CONTROLLER,
+                &plain,
+                &plain,
+                false,
+            ),
+            (
+                "freight-statuses.wharfinger.dev not-wharfinger",
+                "UPDATE",
+                "bob",
+                &plain,
+                &plain,
+                true,
+            ),
+        ];
+        for (name, operation, username, object, old, expected) in rows {
+            let subject = Subject { operation, username, object, old };
+            assert_eq!(
+                asks(name, &subject),
+                expected,
+                "{name}: {operation} by {username}: {old} to {object}"
+            );
+        }
+    }
+}
