@@ -12,12 +12,14 @@
 pub mod args;
 pub mod asked;
 pub mod authority;
+#[cfg(any(test, feature = "caller"))]
+pub mod caller;
 pub mod claim;
 pub mod cluster;
 mod deadline;
 pub mod facts;
 mod generate;
-mod metrics;
+pub mod metrics;
 pub mod refusal;
 mod revision;
 pub mod service;

@@ -3,18 +3,13 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Parser;
 use prometheus_client::registry::Registry;
 use wharfinger_core::admission::Identities;
-use wharfinger_daemon::{AdminArgs, Readiness, Tasks, kube_client, tls};
+use wharfinger_daemon::{AdminArgs, Clock, Readiness, Tasks, kube_client, tls};
 
-use crate::cache::Caches;
-use crate::door::{Service, router};
-use crate::event::Events;
-use crate::find::Cluster;
-use crate::metrics::Metrics;
+use crate::run::{Webhook, ulids};
 
 /// Admits to the Kubernetes API what Wharfinger's rules allow
 #[derive(Debug, Parser)]
@@ -74,17 +69,11 @@ impl Args {
         let client = kube_client(concat!("wharfinger-webhook/", env!("CARGO_PKG_VERSION"))).await?;
         let (readiness, mut registry, mut tasks) =
             (Readiness::default(), Registry::default(), Tasks::until_signalled());
-        let metrics = Metrics::register(&mut registry);
-
+        let identities = Identities { controller: controller_identity, argocd: argocd_identities };
+        let webhook = Webhook::new(client, identities, Clock::system(), ulids());
         #[cfg(feature = "fault-points")]
-        let hold = crate::fault::Hold::default();
-        let caches = Caches::fill(
-            &client,
-            &readiness,
-            &mut tasks,
-            #[cfg(feature = "fault-points")]
-            &hold,
-        );
+        let hold = webhook.hold.clone();
+        let app = webhook.start(&readiness, &mut registry, &mut tasks);
         #[cfg(not(feature = "fault-points"))]
         let admin = admin.serve(registry, readiness, tasks.shutdown()).await?;
         #[cfg(feature = "fault-points")]
@@ -94,17 +83,9 @@ impl Args {
         };
         tasks.spawn("admin", admin);
 
-        let events = Events::write(client.clone(), &mut tasks);
-        let service = Service {
-            identities: Identities { controller: controller_identity, argocd: argocd_identities },
-            find: Cluster { client, caches },
-            events,
-            metrics,
-            ulids: Arc::default(),
-        };
         let identity = tls::Identity::load(tls_cert, tls_key).await?;
         let listener = tls::listen(listen).await?;
-        tasks.spawn("https", tls::serve(listener, identity, router(service), tasks.shutdown()));
+        tasks.spawn("https", tls::serve(listener, identity, app, tasks.shutdown()));
         tasks.run().await
     }
 }

@@ -11,12 +11,12 @@ use axum::routing::post;
 use axum::{Json, Router};
 use futures::FutureExt as _;
 use http::StatusCode;
-use k8s_openapi::jiff::Timestamp;
 use tokio::time::{timeout, timeout_at};
 use tracing::{error, info, warn};
-use ulid::{Generator, Ulid};
+use ulid::Ulid;
 use wharfinger_core::admission::{Allowed, Facts, Identities, Verdict, mutate, validate};
 use wharfinger_core::check::{Check, Code};
+use wharfinger_daemon::Clock;
 
 use crate::event::Events;
 use crate::find::Find;
@@ -35,7 +35,8 @@ pub(crate) struct Service<F> {
     pub(crate) find: F,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
-    pub(crate) ulids: Arc<Mutex<Generator>>,
+    pub(crate) clock: Clock,
+    pub(crate) ulid: Mutex<Box<dyn FnMut() -> Ulid + Send>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +115,7 @@ impl<F: Find> Service<F> {
 
     /// Asks, until there is nothing left to ask.
     async fn judge(&self, door: Door, request: &Request) -> Result<Allowed, Check> {
-        let Some(review) = request.review(Timestamp::now()) else {
+        let Some(review) = request.review(self.clock.now()) else {
             let text =
                 format!("there are no rules for {} of {}", request.operation, request.what());
             return Err(
@@ -161,8 +162,7 @@ impl<F: Find> Service<F> {
 
     /// New, and greater than those before: Promotions queue in the order of their names.
     fn ulid(&self) -> Ulid {
-        let mut ulids = self.ulids.lock().unwrap_or_else(PoisonError::into_inner);
-        ulids.generate().unwrap_or_else(|_| Ulid::generate())
+        self.ulid.lock().unwrap_or_else(PoisonError::into_inner)()
     }
 }
 

@@ -12,5 +12,7 @@ mod fault;
 mod find;
 mod metrics;
 mod review;
+mod run;
 
 pub use args::Args;
+pub use run::{MakeUlid, Webhook};

@@ -41,7 +41,7 @@ pub(crate) async fn reconcile(world: Arc<World>, app_key: Key) -> Again {
         let Some(app) = world.applications.get(&app_key) else { return Again::Done };
         let Some(name) = stage_of(&app) else { return Again::Done };
         let Some(stage) = world.stages.get(&key(&name)) else { return Again::Done };
-        let now = Timestamp::now();
+        let now = world.clock.now();
         let promotion = promotion(&world, &stage);
         let next = converge::next(&situation(&app, &name, &stage, promotion.as_deref(), now));
         let (patch, what) = match next {

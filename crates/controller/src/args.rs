@@ -2,10 +2,10 @@
 
 use clap::Parser;
 use prometheus_client::registry::Registry;
-use wharfinger_daemon::{self as daemon, AdminArgs, Readiness, Tasks};
+use wharfinger_daemon::{self as daemon, AdminArgs, Clock, Readiness, Tasks};
 
 use crate::fault::Faults;
-use crate::run::start;
+use crate::run::{Controller, start};
 
 /// Carries out Promotions and holds Applications to the Freight of their Stage
 #[derive(Debug, Parser)]
@@ -32,7 +32,9 @@ impl Args {
         let faults = Faults::default();
         #[cfg(feature = "fault-points")]
         let faults = Faults::from_env()?;
-        let world = start(client, workers.into(), faults, &readiness, &mut tasks);
+        let clock = Clock::system();
+        let controller = Controller { client, workers: workers.into(), clock, faults };
+        let world = start(controller, &readiness, &mut tasks);
         let registry = Registry::default();
         #[cfg(not(feature = "fault-points"))]
         let admin = {

@@ -23,4 +23,4 @@ mod watch;
 mod world;
 
 pub use args::Args;
-pub use run::run;
+pub use run::Controller;

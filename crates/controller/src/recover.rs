@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::time::sleep_until;
 use tracing::{info, warn};
 use wharfinger_core::recover::{Next, Pace};
@@ -14,7 +13,7 @@ use crate::world::World;
 pub(crate) async fn run(world: Arc<World>, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut pace = Pace::default();
     loop {
-        let now = Timestamp::now();
+        let now = world.clock.now();
         let next = pace.next(&world.failing(), now);
         let until = match next {
             Next::Refresh { key, hard } => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::Client;
 use tokio::sync::oneshot;
-use wharfinger_daemon::{Readiness, Tasks};
+use wharfinger_daemon::{Clock, Readiness, Tasks};
 
 use crate::fault::Faults;
 use crate::queue::queue;
@@ -12,28 +12,32 @@ use crate::watch::{Into, watch};
 use crate::world::{World, prune_application, prune_freight};
 use crate::{application, recover, stage};
 
-/// Spawns everything the controller does on `tasks`.
-pub fn run(
-    client: Client,
-    workers: usize,
-    faults: Faults,
-    readiness: &Readiness,
-    tasks: &mut Tasks,
-) {
-    start(client, workers, faults, readiness, tasks);
+/// The controller, before it works.
+pub struct Controller {
+    pub client: Client,
+    /// How many Stages, and how many Applications, are worked on at the same time.
+    pub workers: usize,
+    pub clock: Clock,
+    pub faults: Faults,
+}
+
+impl Controller {
+    /// Spawns everything it does on `tasks`.
+    pub fn start(self, readiness: &Readiness, tasks: &mut Tasks) {
+        start(self, readiness, tasks);
+    }
 }
 
 /// The same, for those who have to do with what the workers share.
 pub(crate) fn start(
-    client: Client,
-    workers: usize,
-    faults: Faults,
+    controller: Controller,
     readiness: &Readiness,
     tasks: &mut Tasks,
 ) -> Arc<World> {
+    let Controller { client, workers, clock, faults } = controller;
     let (stage_waker, stages) = queue();
     let (application_waker, applications) = queue();
-    let world = Arc::new(World::new(client, stage_waker, application_waker, faults));
+    let world = Arc::new(World::new(client, clock, stage_waker, application_waker, faults));
     let mut listed = vec![];
 
     macro_rules! watching {

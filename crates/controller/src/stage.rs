@@ -89,7 +89,7 @@ impl<'w> Look<'w> {
             let Some(object) = self.world.stages.get(self.key) else { return Ok(Again::Done) };
             let promotions = self.world.promotions.of_stage(self.key);
             let status = object.status.clone().unwrap_or_default();
-            let now = Timestamp::now();
+            let now = self.world.clock.now();
             match promotion::next(&status, &promotions, now) {
                 Next::End(promotion, ended) => self.end(promotion, &ended, now).await?,
                 // What goes away starts nothing.
@@ -312,7 +312,7 @@ impl<'w> Look<'w> {
                 phase: "Pending".into(),
                 ..waiting.status.clone().unwrap_or_default()
             };
-            self.write(waiting, status, Timestamp::now()).await?;
+            self.write(waiting, status, self.world.clock.now()).await?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use wharfinger_core::converge::{RenderFailure, render_failed};
 use wharfinger_core::promotion::over;
 use wharfinger_core::recover::{Failing, REFRESH};
 use wharfinger_core::stage::is_control_flow;
+use wharfinger_daemon::Clock;
 
 use crate::application::Attempt;
 use crate::apply::{self, Error};
@@ -27,6 +28,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
 
 pub(crate) struct World {
     pub(crate) client: Client,
+    pub(crate) clock: Clock,
     pub(crate) stages: Store<Stage>,
     pub(crate) promotions: Store<Promotion>,
     /// Those that name a Stage and our plugin.
@@ -52,12 +54,14 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(
         client: Client,
+        clock: Clock,
         stage_waker: Waker<Key>,
         application_waker: Waker<Key>,
         faults: Faults,
     ) -> Self {
         Self {
             client,
+            clock,
             stages: Store::new(groups_of_stage),
             promotions: Store::new(|p| vec![stage_of_promotion(p)]),
             applications: Store::new(|app| stage_of(app).map(|s| key(&s)).into_iter().collect()),

@@ -1,23 +1,19 @@
 //! The admin server: whether the process lives, whether it may be given work, and its metrics.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use http::{StatusCode, header::CONTENT_TYPE};
 use prometheus_client::{encoding::text, registry::Registry};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tracing::info;
 
 use crate::{AdminArgs, Shutdown};
 
 /// Whether the process may be given work: when every gate is open and no shutdown has begun.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, bool>>>);
+pub struct Readiness(watch::Sender<BTreeMap<&'static str, bool>>);
 
 /// One reason not to be ready.
 #[derive(Clone, Debug)]
@@ -36,12 +32,19 @@ impl Readiness {
 
     /// The closed gates.
     pub fn missing(&self) -> Vec<&'static str> {
-        let gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        gates.iter().filter(|(_, open)| !**open).map(|(name, _)| *name).collect()
+        self.0.borrow().iter().filter(|(_, open)| !**open).map(|(name, _)| *name).collect()
+    }
+
+    /// Waits until every gate is open.
+    pub async fn ready(&self) {
+        // It fails only when the sender is gone, and that is ours.
+        self.0.subscribe().wait_for(|gates| gates.values().all(|open| *open)).await.ok();
     }
 
     fn set(&self, name: &'static str, open: bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, open);
+        self.0.send_modify(|gates| {
+            gates.insert(name, open);
+        });
     }
 }
 

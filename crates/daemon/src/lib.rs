@@ -30,6 +30,7 @@
 
 mod admin;
 mod args;
+mod clock;
 mod kube;
 mod log;
 mod tasks;
@@ -37,6 +38,7 @@ pub mod tls;
 
 pub use admin::{Gate, Readiness};
 pub use args::{AdminArgs, LogFormat};
+pub use clock::Clock;
 pub use kube::{Error as KubeError, client as kube_client, config as kube_config, crypto};
 pub use tasks::Tasks;
 /// Told to everything that has to end when the process ends.

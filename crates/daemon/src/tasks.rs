@@ -19,6 +19,8 @@ const GRACE: Duration = Duration::from_secs(25);
 /// Tasks that run until a shutdown. The first that fails, panics or just ends takes the others with it.
 pub struct Tasks {
     set: JoinSet<(&'static str, anyhow::Result<()>)>,
+    /// The tasks that have not ended.
+    running: Vec<&'static str>,
     shutdown: Shutdown,
 }
 
@@ -33,7 +35,7 @@ impl Tasks {
 
     /// For a part of a larger process, which says when to end.
     pub fn until(shutdown: Shutdown) -> Self {
-        Self { set: JoinSet::new(), shutdown }
+        Self { set: JoinSet::new(), running: vec![], shutdown }
     }
 
     pub fn shutdown(&self) -> Shutdown {
@@ -46,28 +48,40 @@ impl Tasks {
         name: &'static str,
         task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
     ) {
+        self.running.push(name);
         self.set.spawn(async move { (name, task.await) });
     }
 
     /// Waits for the end of all tasks. The first failure is the result.
     pub async fn run(mut self) -> anyhow::Result<()> {
-        let first = match self.set.join_next().await {
-            Some(ended) => judge(ended, self.shutdown.is_cancelled()),
-            None => return Ok(()),
-        };
+        let Some(first) = self.next().await else { return Ok(()) };
         self.shutdown.cancel();
         let rest = timeout(GRACE, async {
             let mut result = Ok(());
-            while let Some(ended) = self.set.join_next().await {
-                result = result.and(judge(ended, true));
+            while let Some(ended) = self.next().await {
+                result = result.and(ended);
             }
             result
         });
         match rest.await {
             Ok(rest) => first.and(rest),
             // What is left is aborted by dropping the set.
-            Err(_) => first.and(Err(anyhow!("some tasks did not end in time"))),
+            Err(_) => {
+                let left = self.running.join(", ");
+                first.and(Err(anyhow!("some tasks did not end in time: {left}")))
+            }
         }
+    }
+
+    /// How the next task ended; nothing when none is left.
+    async fn next(&mut self) -> Option<anyhow::Result<()>> {
+        let ended = self.set.join_next().await?;
+        if let Ok((name, _)) = &ended
+            && let Some(at) = self.running.iter().position(|running| running == name)
+        {
+            self.running.swap_remove(at);
+        }
+        Some(judge(ended, self.shutdown.is_cancelled()))
     }
 }
 

@@ -49,12 +49,17 @@ const KNOWN: &[(&str, Condition)] = &[
     }),
     (include_str!("conditions/assignment-changes.cel"), |s| {
         s.username != CONTROLLER
-            || ["assignment", "freightHistory"]
-                .iter()
-                .any(|field| s.object["status"].get(field) != s.old["status"].get(field))
+            || s.object["status"].get("assignment") != s.old["status"].get("assignment")
+            || held(s.object) != held(s.old)
     }),
     (include_str!("conditions/not-wharfinger.cel"), |s| s.username != CONTROLLER),
 ];
+
+/// What a Stage held: id and items of each collection.
+fn held(stage: &Value) -> Option<Vec<(Option<&Value>, Option<&Value>)>> {
+    let history = stage["status"].get("freightHistory")?.as_array()?;
+    Some(history.iter().map(|c| (c.get("id"), c.get("items"))).collect())
+}
 
 fn ours(application: &Value) -> bool {
     annotation(application, AUTHORIZED_STAGE).is_some() || rendered_with_freight(application)

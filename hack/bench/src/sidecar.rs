@@ -8,33 +8,23 @@
 
 use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use anyhow::{Context as _, Result, ensure};
-use flate2::{Compression, write::GzEncoder};
-use futures::{TryStreamExt as _, stream};
-use hyper_util::rt::TokioIo;
-use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
-use tonic::transport::{Endpoint, Server, Uri};
+use futures::TryStreamExt as _;
+use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use wharfinger_cluster::{Cluster, Instance, Options};
 use wharfinger_sidecar::authority::LocalAuthority;
-use wharfinger_sidecar::proto::app_stream_request::Request as Message;
-use wharfinger_sidecar::proto::config_management_plugin_service_client::ConfigManagementPluginServiceClient;
+use wharfinger_sidecar::caller::{Call, dial};
 use wharfinger_sidecar::proto::config_management_plugin_service_server::{
     ConfigManagementPluginService, ConfigManagementPluginServiceServer,
 };
 use wharfinger_sidecar::proto::{
-    AppStreamRequest, CheckPluginConfigurationResponse, EnvEntry, File, ManifestRequestMetadata,
-    ManifestResponse, ParametersAnnouncementResponse, RepositoryResponse,
+    AppStreamRequest, CheckPluginConfigurationResponse, ManifestResponse,
+    ParametersAnnouncementResponse, RepositoryResponse,
 };
 use wharfinger_sidecar::{socket::Socket, upload};
 use wharfinger_tests::{App, IMAGE, Kind, Project, on_runtime};
@@ -72,9 +62,11 @@ pub(crate) fn run() -> Result<()> {
     app.create()?;
     project.promoted("dev", &project.freight("v1")?)?;
 
-    let render = Render::new(&project, &app, &files)?;
+    let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+    let env = environment(&project, &app)?;
+    let call = Call { path: ".".into(), env, chunk: CHUNK, ..Call::new(&files)? };
     let socket = cluster.plugin_socket(Instance::First)?;
-    let answer = on_runtime(render.ask(&socket))?.manifests;
+    let answer = on_runtime(ask(&call, &socket))?.manifests;
     let promoted = answer.iter().filter(|m| m.contains(&format!("{IMAGE}:v1"))).count();
     ensure!((answer.len(), promoted) == (OBJECTS, OBJECTS / 2), "rendered: {answer:#?}");
     let echo = Echo::start(&cluster, &answer)?;
@@ -84,7 +76,7 @@ pub(crate) fn run() -> Result<()> {
         for (socket, times) in [(&socket, &mut ours), (&echo.socket, &mut echoed)] {
             for _ in 0..BLOCK {
                 let from = Instant::now();
-                let rendered = on_runtime(render.ask(socket))?;
+                let rendered = on_runtime(ask(&call, socket))?;
                 let took = from.elapsed();
                 ensure!(rendered.manifests == answer, "what is rendered must stay the same");
                 if block > 0 {
@@ -127,53 +119,12 @@ data:
     all.join("---\n")
 }
 
-/// A render as repo-server asks for it.
-struct Render {
-    upload: Vec<AppStreamRequest>,
-}
-
-impl Render {
-    fn new(project: &Project<'_>, app: &App<'_>, files: &[(&str, String)]) -> Result<Self> {
-        let mut tar = tar::Builder::new(GzEncoder::new(vec![], Compression::default()));
-        for (name, text) in files {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(text.len() as u64);
-            header.set_mode(0o644);
-            tar.append_data(&mut header, name, text.as_bytes())?;
-        }
-        let archive = tar.into_inner()?.finish()?;
-        let metadata = ManifestRequestMetadata {
-            app_name: app.name.clone(),
-            app_rel_path: ".".into(),
-            checksum: Sha256::digest(&archive).iter().map(|byte| format!("{byte:02x}")).collect(),
-            size: archive.len().try_into()?,
-            env: environment(project, app)?,
-        };
-        let chunks =
-            archive.chunks(CHUNK).map(|c| Message::File(File { chunk: c.to_vec().into() }));
-        let all = [Message::Metadata(metadata)].into_iter().chain(chunks);
-        Ok(Self {
-            upload: all.map(|request| AppStreamRequest { request: Some(request) }).collect(),
-        })
-    }
-
-    async fn ask(&self, socket: &Path) -> Result<ManifestResponse> {
-        let socket = socket.to_owned();
-        let replaced = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&replaced);
-        let connect =
-            tower::service_fn(move |_: Uri| GrpcGo::connect(socket.clone(), Arc::clone(&told)));
-        let endpoint = Endpoint::from_shared(format!("http://{}", GrpcGo::stand_in()))?;
-        let channel = endpoint.connect_with_connector(connect).await?;
-        let mut plugin =
-            ConfigManagementPluginServiceClient::new(channel).max_decoding_message_size(MESSAGE);
-        plugin.check_plugin_configuration(limited(())).await?;
-        plugin.check_plugin_configuration(limited(())).await?;
-        let upload = limited(stream::iter(self.upload.clone()));
-        let answer = plugin.generate_manifest(upload).await?.into_inner();
-        ensure!(replaced.load(Relaxed), "asked with an authority that repo-server does not have");
-        Ok(answer)
-    }
+/// A render as repo-server asks for it: on a new connection, after two questions.
+async fn ask(call: &Call, socket: &Path) -> Result<ManifestResponse> {
+    let mut plugin = dial(socket).await?;
+    plugin.check_plugin_configuration(limited(())).await?;
+    plugin.check_plugin_configuration(limited(())).await?;
+    Ok(plugin.generate_manifest(call.request()).await?.into_inner())
 }
 
 fn limited<T>(message: T) -> Request<T> {
@@ -183,7 +134,7 @@ fn limited<T>(message: T) -> Request<T> {
 }
 
 /// What repo-server tells a plugin about an Application, as it is now.
-fn environment(project: &Project<'_>, app: &App<'_>) -> Result<Vec<EnvEntry>> {
+fn environment(project: &Project<'_>, app: &App<'_>) -> Result<Vec<(String, String)>> {
     let spec = &app.get()?["spec"];
     let source = &spec["source"];
     let text = |of: &serde_json::Value| of.as_str().unwrap_or_default().to_owned();
@@ -213,81 +164,7 @@ fn environment(project: &Project<'_>, app: &App<'_>) -> Result<Vec<EnvEntry>> {
     // The claim is among these.
     let own = source["plugin"]["env"].as_array().context("a promoted Application has a claim")?;
     env.extend(own.iter().map(|e| (format!("ARGOCD_ENV_{}", text(&e["name"])), text(&e["value"]))));
-    Ok(env.into_iter().map(|(name, value)| EnvEntry { name, value }).collect())
-}
-
-/// A stream that writes grpc-go's authority, which the `http` crate refuses.
-///
-/// tonic is given one of the same length, of letters whose Huffman code is a byte: so it is found in what h2 writes, and
-/// replaced in place.
-struct GrpcGo {
-    stream: UnixStream,
-    replaced: Arc<AtomicBool>,
-}
-
-impl GrpcGo {
-    const AUTHORITY: &[u8; 54] = b"home%2Fargocd%2Fcmp-server%2Fplugins%2Fwharfinger.sock";
-    /// The length, with the bit that says Huffman, and before that the name: `:authority`, to be put into the table.
-    const HEAD: [u8; 2] = [0x41, 0x80 | Self::AUTHORITY.len() as u8];
-    /// `X` in Huffman code.
-    const LETTER: u8 = 0xfc;
-
-    fn stand_in() -> String {
-        "X".repeat(Self::AUTHORITY.len())
-    }
-
-    async fn connect(socket: PathBuf, replaced: Arc<AtomicBool>) -> io::Result<TokioIo<Self>> {
-        let stream = UnixStream::connect(socket).await?;
-        Ok(TokioIo::new(Self { stream, replaced }))
-    }
-
-    /// The bytes with the authority in them, and where it ends; nothing where they don't have it.
-    fn replace(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
-        let stand_in = [&Self::HEAD[..], &[Self::LETTER; Self::AUTHORITY.len()]].concat();
-        let start = bytes.windows(stand_in.len()).position(|window| window == stand_in)?;
-        let end = start + stand_in.len();
-        let plain = [Self::HEAD[0], Self::HEAD[1] & 0x7f];
-        Some(([&bytes[..start], &plain, Self::AUTHORITY, &bytes[end..]].concat(), end))
-    }
-}
-
-impl AsyncWrite for GrpcGo {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let replaced = if self.replaced.load(Relaxed) { None } else { Self::replace(bytes) };
-        let Some((bytes, end)) = replaced else {
-            return Pin::new(&mut self.stream).poll_write(cx, bytes);
-        };
-        let written = Pin::new(&mut self.stream).poll_write(cx, &bytes);
-        if let Poll::Ready(Ok(length)) = written {
-            if length < end {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.replaced.store(true, Relaxed);
-        }
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-impl AsyncRead for GrpcGo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, out)
-    }
+    Ok(env)
 }
 
 /// The other process. It ends with this, or with us.

@@ -1,6 +1,5 @@
 //! Over the real socket, with repo-server's authority, its chunks and its deadlines.
 
-mod caller;
 mod raw;
 mod world;
 
@@ -8,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -20,8 +19,8 @@ use wharfinger_daemon::{Readiness, Tasks};
 use wharfinger_render::Tools;
 
 use super::*;
+use crate::caller::{Call, Client, dial};
 use crate::cluster::Cluster;
-use caller::{Call, Client, dial};
 use world::{Mood, World};
 
 const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -69,7 +68,7 @@ impl Server {
     async fn ready(world: &World) -> (Self, Client) {
         let server = Self::start(world).await;
         server.is_ready().await;
-        let client = dial(&server.socket).await;
+        let client = dial(&server.socket).await.unwrap();
         (server, client)
     }
 
@@ -150,9 +149,9 @@ fn world() -> World {
 }
 
 fn call(app: &str, claim: Option<&str>) -> Call {
-    let call =
-        Call::new(&[("app/pod.yaml", POD), ("other/x.yaml", "x: 1")]).env("ARGOCD_APP_NAME", app);
+    let call = Call::new(&[("app/pod.yaml", POD), ("other/x.yaml", "x: 1")]).unwrap();
     let call = call
+        .env("ARGOCD_APP_NAME", app)
         .env("ARGOCD_APP_REVISION", "main")
         .env("ARGOCD_APP_SOURCE_REPO_URL", "https://git.example.com/app");
     match claim {
@@ -373,7 +372,7 @@ async fn without_the_kubernetes_api_it_waits_and_says_so() {
     let world = world();
     world.mood(Mood::Down);
     let server = Server::start(&world).await;
-    let mut client = dial(&server.socket).await;
+    let mut client = dial(&server.socket).await.unwrap();
     let current = || call("web", Some(&format!("2-{B}")));
     let part = "can't reach the Kubernetes API to read the Application";
     refused(&mut client, current(), Code::Unavailable, part).await;
@@ -423,11 +422,11 @@ async fn a_bad_upload_is_refused_and_the_process_goes_on() {
     let (server, mut client) = Server::ready(&world).await;
     let invalid = Code::InvalidArgument;
     let with = |other: Call| Call { env: call("web", Some(&format!("2-{B}"))).env, ..other };
-    let files = |files: &[(&str, &str)]| with(Call::new(files));
+    let files = |files: &[(&str, &str)]| with(Call::new(files).unwrap());
 
     refused(
         &mut client,
-        with(Call { checksum: "0".repeat(64), ..Call::new(&[("app/a.yaml", POD)]) }),
+        with(Call { checksum: "0".repeat(64), ..Call::new(&[("app/a.yaml", POD)]).unwrap() }),
         invalid,
         "checksum",
     )
@@ -439,7 +438,7 @@ async fn a_bad_upload_is_refused_and_the_process_goes_on() {
         "not a gzipped tar archive",
     )
     .await;
-    let good = Call::new(&[("app/pod.yaml", POD)]);
+    let good = Call::new(&[("app/pod.yaml", POD)]).unwrap();
     refused(
         &mut client,
         with(Call::of(good.archive[..good.archive.len() - 20].into())),
@@ -499,9 +498,9 @@ async fn a_bad_upload_is_refused_and_the_process_goes_on() {
     server.end().await;
 }
 
-/// A stream that never goes on.
-fn stalled() -> impl futures::Stream<Item = AppStreamRequest> + Send {
-    stream::pending()
+/// A call that never goes on after its metadata.
+fn stalled(call: &Call) -> impl tonic::IntoStreamingRequest<Message = AppStreamRequest> + use<> {
+    stream::iter(call.messages().into_iter().take(1)).chain(stream::pending())
 }
 
 #[tokio::test]
@@ -509,12 +508,11 @@ async fn a_caller_that_goes_away_leaves_nothing_behind() {
     let world = world();
     let server = Server::with(&world, 1).await;
     server.is_ready().await;
-    let mut client = dial(&server.socket).await;
+    let mut client = dial(&server.socket).await.unwrap();
     let current = call("web", Some(&format!("2-{B}")));
     for _ in 0..3 {
         let gone =
-            timeout(Duration::from_millis(100), client.generate_manifest(current.after(stalled())))
-                .await;
+            timeout(Duration::from_millis(100), client.generate_manifest(stalled(&current))).await;
         assert!(gone.is_err());
     }
     // Nor while the cluster is asked.
@@ -536,7 +534,7 @@ async fn a_reason_arrives_before_the_deadline() {
     let (server, mut client) = Server::ready(&world).await;
     world.mood(Mood::Silent);
     let second = Duration::from_secs(1);
-    let silent = call("new", Some(&format!("2-{B}"))).limit(second);
+    let silent = Call { limit: second, ..call("new", Some(&format!("2-{B}"))) };
     refused(&mut client, silent, Code::DeadlineExceeded, "took longer than Argo CD waits").await;
     assert_eq!(server.count("TimedOut"), 1);
     server.end().await;
@@ -547,14 +545,14 @@ async fn too_much_at_once_is_told_and_not_piled_up() {
     let world = world();
     let server = Server::with(&world, 1).await;
     server.is_ready().await;
-    let mut client = dial(&server.socket).await;
+    let mut client = dial(&server.socket).await.unwrap();
     let current = call("web", Some(&format!("2-{B}")));
     let mut holder = client.clone();
     {
-        let holding = holder.generate_manifest(current.after(stalled()));
+        let holding = holder.generate_manifest(stalled(&current));
         let crowded = async {
             sleep(Duration::from_millis(100)).await;
-            let waiting = current.clone().limit(Duration::from_secs(1));
+            let waiting = Call { limit: Duration::from_secs(1), ..current.clone() };
             refused(&mut client, waiting, Code::ResourceExhausted, "too many renders at once")
                 .await;
         };
@@ -572,7 +570,7 @@ async fn nobody_elses_repository_is_looked_at() {
     let world = world();
     world.mood(Mood::Down);
     let server = Server::start(&world).await;
-    let mut client = dial(&server.socket).await;
+    let mut client = dial(&server.socket).await.unwrap();
     let check = client.check_plugin_configuration(()).await.unwrap().into_inner();
     assert!(!check.is_discovery_configured && !check.provide_git_creds);
 

@@ -69,7 +69,8 @@ fn world(find: fn(Question) -> Answer) -> World {
         find: Told(find),
         events: told,
         metrics,
-        ulids: Arc::default(),
+        clock: Clock::default(),
+        ulid: Mutex::new(crate::run::ulids()),
     });
     World { app, registry, events }
 }

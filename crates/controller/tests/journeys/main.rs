@@ -18,8 +18,9 @@ use api::{Api, Death};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use wharfinger_controller::Controller;
 use wharfinger_controller::fault::Faults;
-use wharfinger_daemon::{Readiness, Shutdown, Tasks};
+use wharfinger_daemon::{Clock, Readiness, Shutdown, Tasks};
 
 const FREIGHT: &str = "b3e7149de5914b1d5400c3b3675d52843f1762b6";
 
@@ -43,13 +44,9 @@ impl World {
         self.controller = JoinSet::new();
         self.controller.spawn(async move {
             let mut tasks = Tasks::until(Shutdown::new());
-            wharfinger_controller::run(
-                client,
-                64,
-                Faults::default(),
-                &Readiness::default(),
-                &mut tasks,
-            );
+            let (clock, faults) = (Clock::system(), Faults::default());
+            Controller { client, workers: 64, clock, faults }
+                .start(&Readiness::default(), &mut tasks);
             tasks.run().await.unwrap();
         });
     }

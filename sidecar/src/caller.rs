@@ -1,4 +1,4 @@
-//! repo-server's end of the socket: a gRPC client with grpc-go's authority.
+//! repo-server's end of the socket: a gRPC client with grpc-go's authority, for whoever stands in for repo-server.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,15 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use futures::{Stream, StreamExt as _};
 use hyper_util::rt::TokioIo;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tonic::Request;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::{Channel, Endpoint, Error, Uri};
 
 use crate::authority::Frames;
 use crate::proto::app_stream_request::Request as Message;
@@ -24,18 +26,21 @@ use crate::proto::config_management_plugin_service_client::ConfigManagementPlugi
 use crate::proto::{AppStreamRequest, EnvEntry, File, ManifestRequestMetadata};
 use crate::upload::hex;
 
-pub(super) type Client = ConfigManagementPluginServiceClient<Channel>;
+pub type Client = ConfigManagementPluginServiceClient<Channel>;
 
 /// As Argo CD sends by default.
 const CHUNK: usize = 1024;
+/// As Argo CD waits by default.
+const LIMIT: Duration = Duration::from_secs(60);
+/// As Argo CD's limit for one message.
+const MESSAGE: usize = 100 << 20;
 
-pub(super) async fn dial(socket: &Path) -> Client {
+/// A new connection to a plugin's socket.
+pub async fn dial(socket: &Path) -> Result<Client, Error> {
     let path = socket.to_owned();
     let connect = tower::service_fn(move |_: Uri| connect(path.clone()));
-    Client::new(
-        Endpoint::from_static("http://localhost").connect_with_connector(connect).await.unwrap(),
-    )
-    .max_decoding_message_size(100 << 20)
+    let channel = Endpoint::from_static("http://localhost").connect_with_connector(connect).await?;
+    Ok(Client::new(channel).max_decoding_message_size(MESSAGE))
 }
 
 async fn connect(path: PathBuf) -> io::Result<TokioIo<RealAuthority>> {
@@ -107,84 +112,74 @@ impl AsyncRead for RealAuthority {
 
 /// A call to be made.
 #[derive(Clone)]
-pub(super) struct Call {
-    pub(super) archive: Vec<u8>,
-    pub(super) checksum: String,
-    pub(super) size: i64,
-    pub(super) path: String,
-    pub(super) env: Vec<(String, String)>,
-    pub(super) limit: Duration,
-    /// Set once the last chunk has been taken.
-    pub(super) taken: Arc<AtomicBool>,
+pub struct Call {
+    /// A gzipped tar.
+    pub archive: Vec<u8>,
+    pub checksum: String,
+    pub size: i64,
+    /// The Application's folder in the archive.
+    pub path: String,
+    pub env: Vec<(String, String)>,
+    pub limit: Duration,
+    /// How many bytes go in one message.
+    pub chunk: usize,
+    /// Set once the last message has been taken.
+    pub taken: Arc<AtomicBool>,
 }
 
 impl Call {
-    pub(super) fn new(files: &[(&str, &str)]) -> Self {
-        let mut tar = tar::Builder::new(Vec::new());
+    /// With these files in the archive.
+    pub fn new<C: AsRef<[u8]>>(files: &[(&str, C)]) -> io::Result<Self> {
+        let gzip = GzEncoder::new(Vec::new(), Compression::none());
+        let mut tar = tar::Builder::new(gzip);
         for (name, content) in files {
+            let content = content.as_ref();
             let mut header = tar::Header::new_gnu();
             header.set_size(content.len() as u64);
             header.set_mode(0o644);
-            tar.append_data(&mut header, name, content.as_bytes()).unwrap();
+            tar.append_data(&mut header, name, content)?;
         }
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
-        io::Write::write_all(&mut gzip, &tar.into_inner().unwrap()).unwrap();
-        Self::of(gzip.finish().unwrap())
+        Ok(Self::of(tar.into_inner()?.finish()?))
     }
 
-    pub(super) fn of(archive: Vec<u8>) -> Self {
+    pub fn of(archive: Vec<u8>) -> Self {
         let checksum = hex(&Sha256::digest(&archive));
-        let size = i64::try_from(archive.len()).unwrap();
-        Self {
-            archive,
-            checksum,
-            size,
-            path: "app".into(),
-            env: Vec::new(),
-            limit: Duration::from_secs(60),
-            taken: Arc::default(),
-        }
+        let size = archive.len() as i64;
+        let path = "app".into();
+        let taken = Arc::default();
+        Self { archive, checksum, size, path, env: Vec::new(), limit: LIMIT, chunk: CHUNK, taken }
     }
 
-    pub(super) fn env(mut self, name: &str, value: &str) -> Self {
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
-    pub(super) fn limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    pub(super) fn request(&self) -> Request<BoxStream<'static, AppStreamRequest>> {
-        self.after(stream::empty())
-    }
-
-    /// With something between the metadata and the chunks.
-    pub(super) fn after(
-        &self,
-        between: impl Stream<Item = AppStreamRequest> + Send + 'static,
-    ) -> Request<BoxStream<'static, AppStreamRequest>> {
-        let message = |request| AppStreamRequest { request: Some(request) };
-        let Self { archive, checksum, size, path, env, limit, taken } = self.clone();
-        let env = env.into_iter().map(|(name, value)| EnvEntry { name, value }).collect();
+    /// The metadata, and then the archive in chunks.
+    pub fn messages(&self) -> Vec<AppStreamRequest> {
+        let env = self.env.iter().cloned().map(|(name, value)| EnvEntry { name, value });
         let first = Message::Metadata(ManifestRequestMetadata {
             app_name: "app".into(),
-            app_rel_path: path,
-            checksum,
-            size,
-            env,
+            app_rel_path: self.path.clone(),
+            checksum: self.checksum.clone(),
+            size: self.size,
+            env: env.collect(),
         });
-        let chunks: Vec<_> = archive.chunks(CHUNK).map(bytes::Bytes::copy_from_slice).collect();
-        let chunks = stream::iter(chunks).map(move |chunk| message(Message::File(File { chunk })));
+        let chunks = self.archive.chunks(self.chunk);
+        let chunks = chunks.map(|c| Message::File(File { chunk: Bytes::copy_from_slice(c) }));
+        let all = [first].into_iter().chain(chunks);
+        all.map(|request| AppStreamRequest { request: Some(request) }).collect()
+    }
+
+    pub fn request(&self) -> Request<BoxStream<'static, AppStreamRequest>> {
+        let taken = Arc::clone(&self.taken);
         let end = stream::poll_fn(move |_| {
             taken.store(true, Ordering::SeqCst);
             Poll::Ready(None)
         });
-        let mut request = Request::new(
-            stream::iter([message(first)]).chain(between).chain(chunks).chain(end).boxed(),
-        );
-        request.set_timeout(limit);
+        let mut request = Request::new(stream::iter(self.messages()).chain(end).boxed());
+        request.set_timeout(self.limit);
         request
     }
 }
