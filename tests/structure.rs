@@ -14,6 +14,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sidecar", &["api", "core", "daemon", "render"]),
     ("webhook", &["api", "core", "daemon"]),
     ("controller", &["api", "core", "daemon", "sources"]),
+    (
+        "standalone",
+        &["api", "core", "daemon", "render", "localapi", "sidecar", "webhook", "controller"],
+    ),
 ];
 
 /// Packages that are not the product: they may use all of it, and nothing of it may use them.

@@ -20,7 +20,10 @@ fn what_is_installed_can_be_taken_out_and_installed_again() -> Result<()> {
         }
         let installed = state(&cluster)?;
         ensure!(installed.contains("wharfinger"), "{installed}");
-        ensure!(installed.contains("ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS=2147483647"), "{installed}");
+        ensure!(
+            installed.contains("ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS=2147483647"),
+            "{installed}"
+        );
 
         cluster.uninstall_wharfinger()?;
         for role in OURS {

@@ -1,0 +1,97 @@
+//! repo-server's part: what a source renders to, by the sidecar.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use futures::FutureExt as _;
+use serde_json::Value;
+use tonic::Status;
+use wharfinger_api::additions::PLUGIN;
+use wharfinger_api::argocd::{Application, Source};
+use wharfinger_sidecar::caller::{Call, dial};
+
+use super::{ArgoCd, namespace};
+
+impl ArgoCd {
+    /// What to ask for these sources.
+    pub(super) fn calls(&self, app: &Application, sources: &[Source]) -> Vec<Result<Call>> {
+        sources.iter().map(|source| self.call(app, source)).collect()
+    }
+
+    /// All objects, or what Argo CD would say of the first source that fails.
+    pub(super) async fn render(&self, calls: Vec<Result<Call>>) -> Result<Vec<Value>, String> {
+        let (mut all, count) = (vec![], calls.len());
+        for (number, call) in (1..).zip(calls) {
+            let rendered = match call {
+                Ok(call) => ask(&self.socket, call).await,
+                Err(error) => Err(rpc("Internal", &format!("{error:#}"))),
+            };
+            all.extend(rendered.map_err(|e| {
+                format!("failed to generate manifest for source {number} of {count}: {e}")
+            })?);
+        }
+        Ok(all)
+    }
+
+    /// The whole commit, and the environment of a plugin.
+    fn call(&self, app: &Application, source: &Source) -> Result<Call> {
+        let plugin = source.plugin();
+        ensure!(plugin == Some(PLUGIN), "only sources of the plugin {PLUGIN} are rendered here");
+        ensure!(
+            source.repo_url() == self.repository.url(),
+            "repository not found: {}",
+            source.repo_url()
+        );
+        let commit = self.repository.resolve(source.target_revision())?;
+        let files = self.repository.files(&commit)?;
+        let files: Vec<_> = files.iter().map(|(name, content)| (name.as_str(), content)).collect();
+        let mut call = Call::new(&files)?;
+        call.path = source.text("path").into();
+        let project = if app.spec.project.is_empty() { "default" } else { &app.spec.project };
+        let own =
+            source.env().map(|(name, value)| (format!("ARGOCD_ENV_{name}"), value.to_owned()));
+        let plugin = source.0.get("plugin");
+        let parameters = plugin.map(|p| p["parameters"].clone()).unwrap_or_default();
+        let name = match app.namespace() {
+            "argocd" => app.name().to_owned(),
+            namespace => format!("{namespace}_{}", app.name()),
+        };
+        call.env = [
+            ("ARGOCD_APP_NAME", name.as_str()),
+            ("ARGOCD_APP_NAMESPACE", namespace(app)),
+            ("ARGOCD_APP_PROJECT_NAME", project),
+            ("ARGOCD_APP_REVISION", &commit),
+            ("ARGOCD_APP_REVISION_SHORT", &commit[..7]),
+            ("ARGOCD_APP_REVISION_SHORT_8", &commit[..8]),
+            ("ARGOCD_APP_SOURCE_REPO_URL", source.repo_url()),
+            ("ARGOCD_APP_SOURCE_PATH", source.text("path")),
+            ("ARGOCD_APP_SOURCE_TARGET_REVISION", source.target_revision()),
+            ("KUBE_VERSION", "1.34.0"),
+            ("KUBE_API_VERSIONS", "v1,apps/v1,batch/v1"),
+            ("ARGOCD_APP_PARAMETERS", &parameters.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into_iter()
+        .chain(own)
+        .collect();
+        Ok(call)
+    }
+}
+
+/// As repo-server asks: on a new connection, after a question.
+async fn ask(socket: &Path, call: Call) -> Result<Vec<Value>, String> {
+    let failed = |status: Status| rpc(&format!("{:?}", status.code()), status.message());
+    let mut plugin =
+        dial(socket).await.map_err(|e| rpc("Unavailable", &format!("connection error: {e}")))?;
+    plugin.check_plugin_configuration(()).await.map_err(failed)?;
+    let answer =
+        plugin.generate_manifest(call.request()).boxed().await.map_err(failed)?.into_inner();
+    let read =
+        |text: &String| serde_json::from_str(text).map_err(|e| rpc("Unknown", &e.to_string()));
+    answer.manifests.iter().map(read).collect()
+}
+
+/// As grpc-go writes a failure.
+fn rpc(code: &str, text: &str) -> String {
+    format!("rpc error: code = {code} desc = {text}")
+}

@@ -1,0 +1,121 @@
+//! The command line.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+use ulid::Ulid;
+use wharfinger_daemon::{Clock, Shutdown, Tasks};
+use wharfinger_localapi::User;
+use wharfinger_render::Tools;
+
+use crate::demo::Demo;
+use crate::folder::Folder;
+use crate::serve::serve;
+use crate::world::{Options, World};
+
+const INTRODUCTION: &str = "\
+Wharfinger's main job, in one process. Real: the controller, the webhook, the sidecar and its socket. Stand-ins: the API
+server is in memory, and Argo CD is a few hundred lines.";
+
+/// Shows Wharfinger's main job step by step, in one process, and stays up to be played with
+#[derive(Debug, Parser)]
+#[command(name = "wharfinger-standalone", version)]
+pub struct Args {
+    /// End after the last step; fail if one did not happen
+    #[arg(long)]
+    once: bool,
+
+    /// Draw every name from this number: what is printed is the same each time, but for times
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+
+    /// Where to keep the repository, the socket and the kubeconfig; removed in the end
+    #[arg(long, value_name = "PATH")]
+    folder: Option<PathBuf>,
+}
+
+impl Args {
+    pub async fn run(self) -> Result<()> {
+        let Self { once, seed, folder } = self;
+        let folder = folder.unwrap_or_else(|| {
+            let name =
+                seed.map_or_else(|| std::process::id().to_string(), |seed| format!("seed-{seed}"));
+            env::temp_dir().join(format!("wharfinger-demo-{name}"))
+        });
+        // First, so that no signal finds a folder and nobody to remove it.
+        let mut tasks = Tasks::until_signalled();
+        let folder = Folder::make(&folder)?;
+
+        let mut people = vec![
+            ("ana", User::new("ana", [])),
+            ("bo", User::new("bo", [])),
+            ("admin", User::admin()),
+        ];
+        let people: Vec<_> = people
+            .drain(..)
+            .map(|(name, user)| (name, Ulid::generate().to_string(), user))
+            .collect();
+        let tokens: BTreeMap<_, _> =
+            people.iter().map(|(_, token, user)| (token.clone(), user.clone())).collect();
+        let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;
+        let world =
+            World::start(folder.path(), Options { clock: Clock::system(), seed, tools, tokens })
+                .await?;
+        let contexts: Vec<_> =
+            people.iter().map(|(name, token, _)| (*name, token.clone())).collect();
+        let kubeconfig = serve(&world.api, folder.path(), &contexts, &mut tasks).await?;
+
+        tasks.spawn("demo", show(world, once, kubeconfig, tasks.shutdown()));
+        tasks.run().await
+    }
+}
+
+/// Plays the demo, and stays until the shutdown if it is to.
+async fn show(world: World, once: bool, kubeconfig: PathBuf, shutdown: Shutdown) -> Result<()> {
+    let played = tokio::select! {
+        () = shutdown.cancelled() => return world.stop().await,
+        () = world.ended() => return world.stop().await,
+        played = play(&world) => played,
+    };
+    if let Err(error) = played {
+        world.stop().await?;
+        return Err(error);
+    }
+    if once {
+        shutdown.cancel();
+        return world.stop().await;
+    }
+    writeln!(
+        io::stdout(),
+        "\nAll steps happened. It stays up until Ctrl-C; in another shell:\n\
+         \n   export KUBECONFIG={}\n   wharf status\n   kubectl get stages,freights,promotions\n   kubectl get applications,deployments -A",
+        kubeconfig.display()
+    )?;
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = world.ended() => {}
+    }
+    world.stop().await
+}
+
+async fn play(world: &World) -> Result<()> {
+    let mut out = io::stdout();
+    writeln!(out, "{INTRODUCTION}")?;
+    Demo::prepare(world).await?.play(&mut out).await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_sound() {
+        Args::command().debug_assert();
+    }
+}
