@@ -171,10 +171,8 @@ async fn try_to_change(
     exchange.fit(&mut object, true)?;
     exchange.keep_apart(&old, &mut object);
 
-    let options = options(
-        if matches!(change, Change::Patch(_)) { "PatchOptions" } else { "UpdateOptions" },
-        exchange,
-    );
+    // A patch reaches webhooks as the update it amounts to.
+    let options = options("UpdateOptions", exchange);
     let user = exchange.user.clone();
     let subresource = exchange.asked.subresource.clone();
     let admission = Admission {
@@ -317,14 +315,17 @@ async fn try_to_delete(
     let key = key(&resource, &namespace, name);
     let stored = exchange.find(&key)?;
     let old = shown(&resource, &stored);
-    for (field, called) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
-        let (wanted, has) = (&options["preconditions"][field], meta::text(&old, field));
-        if wanted.as_str().is_some_and(|wanted| wanted != has) {
+    for (field, called, happened) in [
+        ("uid", "UID", "have been deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", "have been modified"),
+    ] {
+        let has = meta::text(&old, field);
+        let wanted = options["preconditions"][field].as_str().unwrap_or(has);
+        if wanted != has {
             let why = format!(
-                "Precondition failed: {called} in precondition: {}, {called} in object meta: {has}",
-                wanted.as_str().unwrap_or_default()
+                "the {called} in the precondition ({wanted}) does not match the {called} in record ({has}). The object might {happened}"
             );
-            return Err(Failure::conflict(&resource, name, &why));
+            return Err(Failure::precondition(&resource, name, &why));
         }
     }
     let dry_run =

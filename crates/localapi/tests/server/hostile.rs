@@ -49,7 +49,7 @@ fn kinds() -> Vec<(&'static str, Value)> {
         ("/api/v1/namespaces/a/configmaps", json!({"metadata": named, "data": {"a": "b"}})),
         (
             "/apis/events.k8s.io/v1/namespaces/a/events",
-            json!({"metadata": named, "regarding": {"name": "x"}, "note": "x"}),
+            json!({"metadata": named, "regarding": {"name": "x", "namespace": "a"}, "note": "x"}),
         ),
         (
             "/apis/rbac.authorization.k8s.io/v1/clusterroles",
