@@ -179,14 +179,14 @@ async fn about_objects(
             (StatusCode::OK, exchange.shown(&object))
         }
         ("delete", Some(name), false) => {
-            let options = parse(parts, &body)?;
+            let options = delete_options(parts, &body)?;
             match write::delete(&mut exchange, &name, &options).await? {
                 Deleted::Gone(status) => (StatusCode::OK, status),
                 Deleted::Held(object) => (StatusCode::OK, exchange.shown(&object)),
             }
         }
         ("deletecollection", ..) => {
-            let options = parse(parts, &body)?;
+            let options = delete_options(parts, &body)?;
             (StatusCode::OK, write::delete_collection(&mut exchange, &options).await?)
         }
         _ => return Err(Failure::method_not_allowed()),
@@ -319,6 +319,15 @@ fn parse(parts: &Parts, body: &[u8]) -> Outcome<Value> {
         }
     };
     parsed.map_err(|error| Failure::bad_request(format!("the body can't be read: {error}")))
+}
+
+/// None is as good as empty ones.
+fn delete_options(parts: &Parts, body: &[u8]) -> Outcome<Value> {
+    match parse(parts, body)? {
+        Value::Null => Ok(json!({})),
+        options if options.is_object() => Ok(options),
+        _ => Err(Failure::bad_request("DeleteOptions: must be an object")),
+    }
 }
 
 fn refused(failure: &Failure) -> Response<Body> {

@@ -332,10 +332,8 @@ async fn try_to_delete(
         exchange.query.dry_run || query::dry_run(meta::strings(&options["dryRun"]).next())?;
     let user = exchange.user.clone();
     let mut sent = options.clone();
-    if sent.is_object() {
-        sent["kind"] = "DeleteOptions".into();
-        sent["apiVersion"] = "meta.k8s.io/v1".into();
-    }
+    sent["kind"] = "DeleteOptions".into();
+    sent["apiVersion"] = "meta.k8s.io/v1".into();
     let admission = Admission {
         state: &state,
         user: &user,

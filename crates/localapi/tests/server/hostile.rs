@@ -130,6 +130,8 @@ async fn no_body_does_more_harm_than_to_be_refused() {
                 }
                 let free = [("content-type", "application/merge-patch+json")];
                 let none = r#"{"metadata": {"finalizers": null}}"#;
+                let (status, ..) = ask.send(Method::DELETE, &one, &[], &oddity.to_string()).await;
+                assert!(!status.is_server_error(), "{one} deleted with {oddity}");
                 ask.send(Method::DELETE, &one, &[], "").await;
                 ask.send(Method::PATCH, &one, &free, none).await;
             }
