@@ -29,6 +29,7 @@ mod built_in;
 mod catalog;
 mod complete;
 mod conditions;
+mod delete;
 mod event;
 mod failure;
 mod form;
