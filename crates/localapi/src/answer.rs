@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::authenticate::{authenticate, impersonate};
 use crate::authorize::{Attributes, authorize};
+use crate::delete::Deleted;
 use crate::failure::{Failure, Outcome};
 use crate::form::{Form, accept};
 use crate::patch::Patch;
@@ -23,8 +24,8 @@ use crate::resource::Resource;
 use crate::state::State;
 use crate::target::{Asked, Target};
 use crate::user::User;
-use crate::write::{Change, Deleted};
-use crate::{discovery, openapi, protobuf, read, review, sweep, watch, write};
+use crate::write::Change;
+use crate::{delete, discovery, openapi, protobuf, read, review, sweep, watch, write};
 
 /// As kube-apiserver bounds it.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -179,15 +180,15 @@ async fn about_objects(
             (StatusCode::OK, exchange.shown(&object))
         }
         ("delete", Some(name), false) => {
-            let options = parse(parts, &body)?;
-            match write::delete(&mut exchange, &name, &options).await? {
+            let options = delete_options(parts, &body)?;
+            match delete::delete(&mut exchange, &name, &options).await? {
                 Deleted::Gone(status) => (StatusCode::OK, status),
                 Deleted::Held(object) => (StatusCode::OK, exchange.shown(&object)),
             }
         }
         ("deletecollection", ..) => {
-            let options = parse(parts, &body)?;
-            (StatusCode::OK, write::delete_collection(&mut exchange, &options).await?)
+            let options = delete_options(parts, &body)?;
+            (StatusCode::OK, delete::delete_collection(&mut exchange, &options).await?)
         }
         _ => return Err(Failure::method_not_allowed()),
     };
@@ -319,6 +320,15 @@ fn parse(parts: &Parts, body: &[u8]) -> Outcome<Value> {
         }
     };
     parsed.map_err(|error| Failure::bad_request(format!("the body can't be read: {error}")))
+}
+
+/// None is as good as empty ones.
+fn delete_options(parts: &Parts, body: &[u8]) -> Outcome<Value> {
+    match parse(parts, body)? {
+        Value::Null => Ok(json!({})),
+        options if options.is_object() => Ok(options),
+        _ => Err(Failure::bad_request("DeleteOptions: must be an object")),
+    }
 }
 
 fn refused(failure: &Failure) -> Response<Body> {

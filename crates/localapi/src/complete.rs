@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use crate::conditions;
+use crate::event;
 use crate::failure::{Failure, Outcome};
 use crate::meta::{strings, text};
 use crate::resource::Resource;
@@ -26,7 +27,8 @@ pub(crate) fn complete(
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
             definition(resource, old, object, now)
         }
-        ("admissionregistration.k8s.io", _) => conditions_are_known(resource, object),
+        ("admissionregistration.k8s.io", _) => webhooks(resource, object),
+        ("" | event::GROUP, "events") => event(resource, object),
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
             binding(resource, old, object)
         }
@@ -148,10 +150,15 @@ fn definition(
     Ok(())
 }
 
-fn conditions_are_known(resource: &Resource, configuration: &Value) -> Outcome<()> {
-    let webhooks = configuration["webhooks"].as_array().into_iter().flatten();
+fn webhooks(resource: &Resource, configuration: &mut Value) -> Outcome<()> {
     let mut problems = Vec::new();
+    let mutating = resource.plural.starts_with("mutating");
+    let webhooks = configuration["webhooks"].as_array_mut().into_iter().flatten();
     for (index, webhook) in webhooks.enumerate() {
+        if !webhook.is_object() {
+            return Err(Failure::bad_request(format!("webhooks[{index}]: must be an object")));
+        }
+        default_webhook(webhook, mutating);
         let path = format!("webhooks[{index}]");
         if webhook["name"].as_str().unwrap_or_default().is_empty() {
             let path = format!("{path}.name");
@@ -184,6 +191,47 @@ fn conditions_are_known(resource: &Resource, configuration: &Value) -> Outcome<(
         return Ok(());
     }
     Err(Failure::invalid(resource, text(configuration, "name"), &problems))
+}
+
+fn default_webhook(webhook: &mut Value, mutating: bool) {
+    let mut defaults = vec![
+        ("failurePolicy", json!("Fail")),
+        ("matchPolicy", json!("Equivalent")),
+        ("namespaceSelector", json!({})),
+        ("objectSelector", json!({})),
+        ("timeoutSeconds", json!(10)),
+    ];
+    if mutating {
+        defaults.push(("reinvocationPolicy", json!("Never")));
+    }
+    for (field, default) in defaults {
+        if webhook[field].is_null() {
+            webhook[field] = default;
+        }
+    }
+    for rule in webhook["rules"].as_array_mut().into_iter().flatten() {
+        if rule.is_object() && rule["scope"].is_null() {
+            rule["scope"] = "*".into();
+        }
+    }
+    if webhook["clientConfig"]["service"].is_object()
+        && webhook["clientConfig"]["service"]["port"].is_null()
+    {
+        webhook["clientConfig"]["service"]["port"] = 443.into();
+    }
+}
+
+/// An Event about a cluster-wide object lies in `default`.
+fn event(resource: &Resource, event: &Value) -> Outcome<()> {
+    let field = if resource.group == event::GROUP { "regarding" } else { "involvedObject" };
+    let about = event[field]["namespace"].as_str().unwrap_or_default();
+    let namespace = text(event, "namespace");
+    if about == namespace || (about.is_empty() && namespace == "default") {
+        return Ok(());
+    }
+    let message = format!("Invalid value: {about:?}: does not match event.namespace");
+    let problem = Problem::new(format!("{field}.namespace"), ProblemKind::Invalid, message);
+    Err(Failure::invalid(resource, text(event, "name"), &[problem]))
 }
 
 fn binding(resource: &Resource, old: Option<&Value>, binding: &mut Value) -> Outcome<()> {

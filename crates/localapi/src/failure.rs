@@ -108,6 +108,17 @@ impl Failure {
         failure
     }
 
+    /// Of a deletion. Here Kubernetes names the kind, not the resource.
+    pub(crate) fn precondition(resource: &Resource, name: &str, why: &str) -> Self {
+        let mut failure = Self::conflict(resource, name, why);
+        failure.message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: {why}",
+            qualified_kind(resource)
+        );
+        failure.details["kind"] = resource.kind.as_str().into();
+        failure
+    }
+
     pub(crate) fn modified(resource: &Resource, name: &str) -> Self {
         Self::conflict(
             resource,
@@ -123,11 +134,7 @@ impl Failure {
     }
 
     pub(crate) fn invalid(resource: &Resource, name: &str, problems: &[Problem]) -> Self {
-        let kind = match resource.group.as_str() {
-            "" => resource.kind.clone(),
-            group => format!("{}.{group}", resource.kind),
-        };
-        Self::invalid_as(&kind, &resource.kind, resource, name, problems)
+        Self::invalid_as(&qualified_kind(resource), &resource.kind, resource, name, problems)
     }
 
     /// An update of a kind that is not replaced blindly.
@@ -174,6 +181,14 @@ pub(crate) fn qualified(resource: &Resource) -> String {
     match resource.group.as_str() {
         "" => resource.plural.clone(),
         group => format!("{}.{group}", resource.plural),
+    }
+}
+
+/// `Stage.kargo.akuity.io`, `Secret`
+fn qualified_kind(resource: &Resource) -> String {
+    match resource.group.as_str() {
+        "" => resource.kind.clone(),
+        group => format!("{}.{group}", resource.kind),
     }
 }
 

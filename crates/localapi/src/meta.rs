@@ -123,10 +123,13 @@ pub(crate) fn check_changed(old: &Value, new: &Value) -> Vec<Problem> {
             .filter(|f| !strings(&old["metadata"]["finalizers"]).any(|had| had == *f))
             .collect();
         if !added.is_empty() {
-            problems.push(Problem::new("metadata.finalizers",
-                ProblemKind::Forbidden,
-                format!("Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers {added:?}"),
-            ));
+            let added: Vec<String> =
+                added.iter().map(|finalizer| format!("{finalizer:?}")).collect();
+            let message = format!(
+                "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                added.join(", ")
+            );
+            problems.push(Problem::new("metadata.finalizers", ProblemKind::Forbidden, message));
         }
     }
     problems

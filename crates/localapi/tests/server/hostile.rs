@@ -49,7 +49,7 @@ fn kinds() -> Vec<(&'static str, Value)> {
         ("/api/v1/namespaces/a/configmaps", json!({"metadata": named, "data": {"a": "b"}})),
         (
             "/apis/events.k8s.io/v1/namespaces/a/events",
-            json!({"metadata": named, "regarding": {"name": "x"}, "note": "x"}),
+            json!({"metadata": named, "regarding": {"name": "x", "namespace": "a"}, "note": "x"}),
         ),
         (
             "/apis/rbac.authorization.k8s.io/v1/clusterroles",
@@ -130,6 +130,8 @@ async fn no_body_does_more_harm_than_to_be_refused() {
                 }
                 let free = [("content-type", "application/merge-patch+json")];
                 let none = r#"{"metadata": {"finalizers": null}}"#;
+                let (status, ..) = ask.send(Method::DELETE, &one, &[], &oddity.to_string()).await;
+                assert!(!status.is_server_error(), "{one} deleted with {oddity}");
                 ask.send(Method::DELETE, &one, &[], "").await;
                 ask.send(Method::PATCH, &one, &free, none).await;
             }

@@ -325,7 +325,7 @@ async fn secrets_take_plain_text_and_events_have_two_shapes() {
     let newer: Api<NewerEvent> = Api::namespaced(client.clone(), "a");
     let event = read(json!({
         "metadata": {"name": "e"}, "eventTime": null, "note": "it happened",
-        "regarding": {"kind": "Thing", "name": "x"}, "reportingController": "test",
+        "regarding": {"kind": "Thing", "name": "x", "namespace": "a"}, "reportingController": "test",
     }));
     newer.create(&PostParams::default(), &event).await.unwrap();
     let older: Api<Event> = Api::namespaced(client, "a");
