@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::authenticate::{authenticate, impersonate};
 use crate::authorize::{Attributes, authorize};
+use crate::delete::Deleted;
 use crate::failure::{Failure, Outcome};
 use crate::form::{Form, accept};
 use crate::patch::Patch;
@@ -23,8 +24,8 @@ use crate::resource::Resource;
 use crate::state::State;
 use crate::target::{Asked, Target};
 use crate::user::User;
-use crate::write::{Change, Deleted};
-use crate::{discovery, openapi, protobuf, read, review, sweep, watch, write};
+use crate::write::Change;
+use crate::{delete, discovery, openapi, protobuf, read, review, sweep, watch, write};
 
 /// As kube-apiserver bounds it.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -180,14 +181,14 @@ async fn about_objects(
         }
         ("delete", Some(name), false) => {
             let options = delete_options(parts, &body)?;
-            match write::delete(&mut exchange, &name, &options).await? {
+            match delete::delete(&mut exchange, &name, &options).await? {
                 Deleted::Gone(status) => (StatusCode::OK, status),
                 Deleted::Held(object) => (StatusCode::OK, exchange.shown(&object)),
             }
         }
         ("deletecollection", ..) => {
             let options = delete_options(parts, &body)?;
-            (StatusCode::OK, write::delete_collection(&mut exchange, &options).await?)
+            (StatusCode::OK, delete::delete_collection(&mut exchange, &options).await?)
         }
         _ => return Err(Failure::method_not_allowed()),
     };

@@ -8,6 +8,7 @@
 //! - answers in protobuf (requests are read, for the kinds that kubectl creates), CBOR, compression;
 //! - `exec`, `logs` and everything else about Pods: nothing runs here;
 //! - CEL: of `matchConditions` and of validation rules in schemas only the listed texts are known, others are refused;
+//! - a word about fields that stand twice in a body: the last one counts;
 //! - conversion between versions of a kind, other than writing another `apiVersion`;
 //! - validation of built-in kinds beyond metadata and what is needed to act on them;
 //! - the check that nobody grants more than they have (`escalate`, `bind`), quotas, priorities and fairness, audit logs;
@@ -29,6 +30,7 @@ mod built_in;
 mod catalog;
 mod complete;
 mod conditions;
+mod delete;
 mod event;
 mod failure;
 mod form;

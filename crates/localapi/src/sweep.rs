@@ -8,13 +8,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::answer::Exchange;
+use crate::delete;
 use crate::event;
 use crate::query::Query;
 use crate::state::{State, World};
 use crate::store::Key;
 use crate::target::Asked;
 use crate::user::User;
-use crate::write;
 
 /// Goes on until there is nothing more that can be removed. Cut off, the next write goes on.
 pub(crate) async fn sweep(state: &Arc<State>) {
@@ -141,7 +141,7 @@ async fn remove(state: &Arc<State>, key: &Key, doom: Doom) {
     );
     let user = User::service_account("kube-system", account);
     let mut exchange = Exchange::new(state.clone(), user, Query::default(), asked, resource);
-    if let Err(failure) = write::delete(&mut exchange, &key.name, &json!({})).await {
+    if let Err(failure) = delete::delete(&mut exchange, &key.name, &json!({})).await {
         tracing::warn!(name = key.name, reason = failure.message, "What is orphaned stays");
     }
 }
