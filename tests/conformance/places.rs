@@ -1,10 +1,13 @@
 //! Where the cases run.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::OnceLock};
 
 use anyhow::{Context as _, Result};
 use http::{HeaderValue, Request, header};
-use kube::Client;
+use kube::{
+    Client,
+    api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams},
+};
 use tower::ServiceExt as _;
 use wharfinger_localapi::{LocalApi, Options, User};
 
@@ -23,8 +26,16 @@ impl Place {
     pub(crate) async fn localapi() -> Result<Self> {
         let tokens = [(ADMIN_TOKEN.to_owned(), User::admin())].into();
         let api = LocalApi::new(Options { history: 20, tokens, ..Options::default() })?;
-        for crd in crds()? {
-            api.apply(&crd).await?;
+        let definitions: Api<DynamicObject> = Api::all_with(
+            api.client(User::admin()),
+            &ApiResource::from_gvk(&GroupVersionKind::gvk(
+                "apiextensions.k8s.io",
+                "v1",
+                "CustomResourceDefinition",
+            )),
+        );
+        for crd in parsed()? {
+            definitions.create(&PostParams::default(), crd).await?;
         }
         Ok(Self::Local(api))
     }
@@ -76,8 +87,6 @@ impl Place {
 
 #[cfg(feature = "kubernetes")]
 pub(crate) fn cluster() -> Result<&'static wharfinger_cluster::Cluster> {
-    use std::sync::OnceLock;
-
     use wharfinger_cluster::{Cluster, Options};
 
     static CLUSTER: OnceLock<Result<Cluster, String>> = OnceLock::new();
@@ -92,6 +101,16 @@ pub(crate) fn cluster() -> Result<&'static wharfinger_cluster::Cluster> {
     };
     let cluster = CLUSTER.get_or_init(|| start().map_err(|error| format!("{error:#}")));
     cluster.as_ref().map_err(|error| anyhow::anyhow!("the cluster did not start: {error}"))
+}
+
+/// Our CustomResourceDefinitions. Read once: reading YAML takes longer than most cases.
+fn parsed() -> Result<&'static [DynamicObject]> {
+    static PARSED: OnceLock<Result<Vec<DynamicObject>, String>> = OnceLock::new();
+    let parse = || -> Result<Vec<DynamicObject>> {
+        crds()?.iter().map(|crd| Ok(serde_saphyr::from_str(crd)?)).collect()
+    };
+    let parsed = PARSED.get_or_init(|| parse().map_err(|error| format!("{error:#}")));
+    parsed.as_deref().map_err(|error| anyhow::anyhow!("our definitions: {error}"))
 }
 
 /// Our CustomResourceDefinitions, as YAML.

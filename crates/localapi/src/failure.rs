@@ -152,17 +152,9 @@ impl Failure {
         name: &str,
         problems: &[Problem],
     ) -> Self {
-        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        let list = match texts.as_slice() {
-            [one] => one.clone(),
-            several => format!("[{}]", several.join(", ")),
-        };
-        let message = format!("{what} {name:?} is invalid: {list}");
+        let message = format!("{what} {name:?} is invalid: {}", Problem::line(problems));
         let mut failure = Self::new(422, "Invalid", message);
-        let causes: Vec<Value> = problems
-            .iter()
-            .map(|p| json!({"reason": p.kind.reason(), "message": p.message, "field": p.path}))
-            .collect();
+        let causes: Vec<Value> = problems.iter().map(Problem::cause).collect();
         *failure.details = details(name, &resource.group, kind);
         failure.details["causes"] = causes.into();
         failure
