@@ -1,7 +1,11 @@
 # What there is to run. Each target is one command; `hack/` and `.ci/run` have the details.
 VECTORS ?= tests/vectors
 
-.PHONY: test vectors e2e bench lint
+.PHONY: demo test vectors e2e bench lint
+
+demo: ## the main job, step by step, in one process; ONCE=1 ends after the last step, SEED=1 draws the same names each time
+	@cargo build --quiet -p wharfinger-standalone -p wharfinger-cli
+	@target/debug/wharfinger-standalone $(if $(ONCE),--once) $(if $(SEED),--seed $(SEED))
 
 test: ## everything that needs nothing but Rust and git
 	cargo test --workspace

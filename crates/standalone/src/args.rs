@@ -17,10 +17,6 @@ use crate::folder::Folder;
 use crate::serve::serve;
 use crate::world::{Options, World};
 
-const INTRODUCTION: &str = "\
-Wharfinger's main job, in one process. Real: the controller, the webhook, the sidecar and its socket. Stand-ins: the API
-server is in memory, and Argo CD is a few hundred lines.";
-
 /// Shows Wharfinger's main job step by step, in one process, and stays up to be played with
 #[derive(Debug, Parser)]
 #[command(name = "wharfinger-standalone", version)]
@@ -76,10 +72,11 @@ impl Args {
 
 /// Plays the demo, and stays until the shutdown if it is to.
 async fn show(world: World, once: bool, kubeconfig: PathBuf, shutdown: Shutdown) -> Result<()> {
+    let mut out = io::stdout();
     let played = tokio::select! {
         () = shutdown.cancelled() => return world.stop().await,
         () = world.ended() => return world.stop().await,
-        played = play(&world) => played,
+        played = Demo::play(&world, &mut out) => played,
     };
     if let Err(error) = played {
         world.stop().await?;
@@ -100,12 +97,6 @@ async fn show(world: World, once: bool, kubeconfig: PathBuf, shutdown: Shutdown)
         () = world.ended() => {}
     }
     world.stop().await
-}
-
-async fn play(world: &World) -> Result<()> {
-    let mut out = io::stdout();
-    writeln!(out, "{INTRODUCTION}")?;
-    Demo::prepare(world).await?.play(&mut out).await
 }
 
 #[cfg(test)]

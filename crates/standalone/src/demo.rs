@@ -15,6 +15,10 @@ use step::{Person, denied};
 const OBJECTS: &str = include_str!("demo/objects.yaml");
 const DEPLOYMENT: &str = include_str!("demo/deployment.yaml");
 
+const INTRODUCTION: &str = "\
+Wharfinger's main job, in one process. Real: the controller, the webhook, the sidecar and its socket.
+Stand-ins: the API server is in memory, and Argo CD is a few hundred lines.";
+
 /// A pipeline dev → staging → prod with Freight v1 and v2, and two people.
 pub struct Demo<'w> {
     world: &'w World,
@@ -25,12 +29,12 @@ pub struct Demo<'w> {
 }
 
 /// A step that happened.
-pub struct Outcome {
-    pub title: &'static str,
+struct Outcome {
+    title: &'static str,
     /// What somebody would type for it.
-    pub command: String,
-    pub told: Vec<String>,
-    pub took: Duration,
+    command: String,
+    told: Vec<String>,
+    took: Duration,
 }
 
 impl<'w> Demo<'w> {
@@ -39,38 +43,25 @@ impl<'w> Demo<'w> {
         [User::new("ana", []), User::new("bo", [])]
     }
 
-    /// Puts the pipeline there.
-    pub async fn prepare(world: &'w World) -> Result<Self> {
+    /// Puts the pipeline there, takes every step as soon as the one before has happened, and tells of it.
+    pub async fn play(world: &'w World, out: &mut (dyn Write + Send)) -> Result<()> {
+        writeln!(out, "{INTRODUCTION}")?;
+        let demo = Self::prepare(world).await?;
+        tell(out, 1, demo.promoted("dev", "v1", "Freight v1 is assigned to dev").await)?;
+        tell(out, 2, demo.next().await)?;
+        tell(out, 3, demo.too_early().await)?;
+        let title = "v2 goes to staging, and is verified there";
+        tell(out, 4, demo.promoted("staging", "v2", title).await)?;
+        tell(out, 5, demo.promoted("prod", "v2", "Now prod may have it").await)?;
+        tell(out, 6, demo.unauthorised().await)?;
+        tell(out, 7, demo.back().await)
+    }
+
+    async fn prepare(world: &'w World) -> Result<Self> {
         world.repository.commit(&[("web/deployment.yaml", DEPLOYMENT)], "A Deployment")?;
         world.api.apply(&OBJECTS.replace("{repository}", &world.repository.url())).await?;
         let [ana, bo] = Self::people().map(|user| Person::new(world.client(&user)));
         Ok(Self { world, ana, bo })
-    }
-
-    /// Takes every step, each as soon as the one before has happened, and tells of it.
-    pub async fn play(&self, out: &mut (dyn Write + Send)) -> Result<()> {
-        tell(out, 1, &self.first().await.context("step 1")?)?;
-        tell(out, 2, &self.next().await.context("step 2")?)?;
-        tell(out, 3, &self.too_early().await.context("step 3")?)?;
-        tell(
-            out,
-            4,
-            &self
-                .promoted("staging", "v2", "v2 goes to staging, and is verified there")
-                .await
-                .context("step 4")?,
-        )?;
-        tell(
-            out,
-            5,
-            &self.promoted("prod", "v2", "Now prod may have it").await.context("step 5")?,
-        )?;
-        tell(out, 6, &self.unauthorised().await.context("step 6")?)?;
-        tell(out, 7, &self.back().await.context("step 7")?)
-    }
-
-    async fn first(&self) -> Result<Outcome> {
-        self.promoted("dev", "v1", "Freight v1 is assigned to dev").await
     }
 
     async fn next(&self) -> Result<Outcome> {
@@ -145,7 +136,8 @@ impl<'w> Demo<'w> {
     }
 }
 
-fn tell(out: &mut (dyn Write + Send), number: usize, outcome: &Outcome) -> Result<()> {
+fn tell(out: &mut (dyn Write + Send), number: usize, outcome: Result<Outcome>) -> Result<()> {
+    let outcome = outcome.with_context(|| format!("step {number} did not happen"))?;
     let Outcome { title, command, told, took } = outcome;
     writeln!(out, "\n{number}. {title}\n   $ {command}")?;
     for line in told {

@@ -13,7 +13,7 @@ mod serve;
 mod world;
 
 pub use args::Args;
-pub use demo::{Demo, Outcome};
+pub use demo::Demo;
 pub use folder::Folder;
 pub use repository::Repository;
 pub use world::{Options, World};
