@@ -7,13 +7,16 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod ask;
 pub mod exit;
 pub mod find;
+pub mod follow;
 pub mod freight;
 pub mod near;
 pub mod output;
 pub mod session;
 pub mod verb;
+pub mod wait;
 
 use exit::{Exit, Failure};
 use session::{Global, Session};
@@ -32,6 +35,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Promote(verb::Promote),
     Completion(verb::Completion),
 }
 
@@ -60,6 +64,7 @@ impl Args {
 impl Verb {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         match self {
+            Self::Promote(verb) => verb.run(session).await,
             Self::Completion(verb) => verb.run(session).await,
         }
     }
