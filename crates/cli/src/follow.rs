@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use wharfinger_api::v1alpha1::Promotion;
+use wharfinger_api::v1alpha1::{Promotion, Stage};
 use wharfinger_core::check::{Check, State};
 use wharfinger_core::promotion::over;
 
@@ -15,6 +15,7 @@ use crate::output::{Look, Mark, clean, moment};
 pub struct Event {
     pub time: Timestamp,
     pub stage: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub promotion: String,
     #[serde(flatten)]
     pub what: What,
@@ -31,6 +32,8 @@ pub enum What {
     Application { application: String, check: Check },
     /// It is over.
     Ended { phase: String, message: String },
+    /// How the Stage's Applications are.
+    Health { health: String, issues: Vec<String> },
 }
 
 /// What has become visible since `before`; with nothing before, all there is to see.
@@ -60,6 +63,18 @@ pub fn changes(before: Option<&Promotion>, after: &Promotion, now: Timestamp) ->
         what,
     };
     changes.into_iter().map(event).collect()
+}
+
+/// That a Stage has become more or less healthy since `before`.
+pub fn health(before: Option<&Stage>, after: &Stage, now: Timestamp) -> Option<Event> {
+    let health = |stage: &Stage| stage.status.as_ref().and_then(|s| s.health.clone());
+    let (old, new) = (before.and_then(health).unwrap_or_default(), health(after)?);
+    (old.status != new.status).then(|| Event {
+        time: now,
+        stage: after.metadata.name.clone().unwrap_or_default(),
+        promotion: String::new(),
+        what: What::Health { health: new.status, issues: new.issues },
+    })
 }
 
 /// The generation that a Promotion has assigned, if it has.
@@ -122,6 +137,15 @@ impl Event {
                 let mark = if phase == "Succeeded" { Mark::Passed } else { Mark::Failed };
                 let colon = if message.is_empty() { "" } else { ": " };
                 (mark, format!("{phase}{colon}{message}"))
+            }
+            What::Health { health, issues } => {
+                let mark = match health.as_str() {
+                    "Healthy" | "NotApplicable" => Mark::Passed,
+                    "Unhealthy" => Mark::Failed,
+                    _ => Mark::Waiting,
+                };
+                let colon = if issues.is_empty() { "" } else { ": " };
+                (mark, format!("is {health}{colon}{}", issues.join("; ")))
             }
         }
     }
@@ -191,6 +215,24 @@ mod tests {
         );
         let look = Look { unicode: true, ..Look::default() };
         assert_eq!(events[1].shown(look), "✗ prod  Failed: no");
+    }
+
+    #[test]
+    fn a_stage_tells_its_health_when_it_changes() {
+        let stage = |health: &str| -> Stage {
+            serde_json::from_value(json!({
+                "metadata": { "name": "prod" }, "spec": { "requestedFreight": [] },
+                "status": { "health": { "status": health, "issues": ["web: 1 of 2 Pods"] } },
+            }))
+            .unwrap()
+        };
+        let told = |before: &str, after: &str| {
+            let event = health(Some(&stage(before)), &stage(after), AT.parse().unwrap())?;
+            Some(event.logged())
+        };
+        let line = format!("{AT} prod is Unhealthy: web: 1 of 2 Pods");
+        assert_eq!(told("Healthy", "Unhealthy"), Some(line));
+        assert_eq!(told("Unhealthy", "Unhealthy"), None);
     }
 
     #[test]

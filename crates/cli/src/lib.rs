@@ -36,6 +36,10 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Promote(verb::Promote),
+    Approve(verb::Approve),
+    Rollback(verb::Rollback),
+    History(verb::History),
+    Watch(verb::Watch),
     Completion(verb::Completion),
 }
 
@@ -65,6 +69,10 @@ impl Verb {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         match self {
             Self::Promote(verb) => verb.run(session).await,
+            Self::Approve(verb) => verb.run(session).await,
+            Self::Rollback(verb) => verb.run(session).await,
+            Self::History(verb) => verb.run(session).await,
+            Self::Watch(verb) => verb.run(session).await,
             Self::Completion(verb) => verb.run(session).await,
         }
     }

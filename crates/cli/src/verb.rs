@@ -1,7 +1,15 @@
 //! What `wharf` does, one file a verb.
 
+mod approve;
 mod completion;
+mod history;
 mod promote;
+mod rollback;
+mod watch;
 
+pub use approve::Approve;
 pub use completion::Completion;
+pub use history::History;
 pub use promote::Promote;
+pub use rollback::Rollback;
+pub use watch::Watch;

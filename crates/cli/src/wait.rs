@@ -92,12 +92,12 @@ async fn ended(
 }
 
 /// What no patience helps against.
-fn forbidden(error: &watcher::Error) -> Option<Failure> {
+pub(crate) fn forbidden(error: &watcher::Error) -> Option<Failure> {
     use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
     let (InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error)) = error else {
         return None;
     };
-    let failure = Failure::api("watch Promotions", error);
+    let failure = Failure::api("watch", error);
     (failure.exit == Exit::NotAllowed).then_some(failure)
 }
 

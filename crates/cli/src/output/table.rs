@@ -3,7 +3,7 @@
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Look, clean};
+use super::{Look, Mark, clean};
 
 /// What stands between two columns.
 const GAP: &str = "   ";
@@ -21,6 +21,11 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// A word in the colour of the state it stands for.
+    pub fn word(word: &str) -> Self {
+        Self::styled(word, Mark::of_word(word).map(Mark::style).unwrap_or_default())
+    }
+
     pub fn styled(text: impl Into<String>, style: Style) -> Self {
         Self { text: clean(&text.into()).into_owned(), style }
     }
