@@ -134,16 +134,12 @@ impl Event {
                 (check.state.into(), format!("{application} {}{code}", check.text))
             }
             What::Ended { phase, message } => {
-                let mark = if phase == "Succeeded" { Mark::Passed } else { Mark::Failed };
+                let mark = Mark::of_word(phase).unwrap_or(Mark::Failed);
                 let colon = if message.is_empty() { "" } else { ": " };
                 (mark, format!("{phase}{colon}{message}"))
             }
             What::Health { health, issues } => {
-                let mark = match health.as_str() {
-                    "Healthy" | "NotApplicable" => Mark::Passed,
-                    "Unhealthy" => Mark::Failed,
-                    _ => Mark::Waiting,
-                };
+                let mark = Mark::of_word(health).unwrap_or(Mark::Waiting);
                 let colon = if issues.is_empty() { "" } else { ": " };
                 (mark, format!("is {health}{colon}{}", issues.join("; ")))
             }

@@ -35,6 +35,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Get(verb::Get),
     Promote(verb::Promote),
     Approve(verb::Approve),
     Rollback(verb::Rollback),
@@ -68,6 +69,7 @@ impl Args {
 impl Verb {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         match self {
+            Self::Get(verb) => verb.run(session).await,
             Self::Promote(verb) => verb.run(session).await,
             Self::Approve(verb) => verb.run(session).await,
             Self::Rollback(verb) => verb.run(session).await,

@@ -2,6 +2,7 @@
 
 mod approve;
 mod completion;
+mod get;
 mod history;
 mod promote;
 mod rollback;
@@ -9,6 +10,7 @@ mod watch;
 
 pub use approve::Approve;
 pub use completion::Completion;
+pub use get::Get;
 pub use history::History;
 pub use promote::Promote;
 pub use rollback::Rollback;

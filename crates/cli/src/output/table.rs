@@ -38,8 +38,8 @@ impl<T: Into<String>> From<T> for Cell {
 }
 
 impl Table {
-    pub fn new<const N: usize>(look: Look, header: [&str; N]) -> Self {
-        Self { look, rows: vec![header.map(Cell::from).into()] }
+    pub fn new<'h>(look: Look, header: impl IntoIterator<Item = &'h str>) -> Self {
+        Self { look, rows: vec![header.into_iter().map(Cell::from).collect()] }
     }
 
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {

@@ -173,17 +173,9 @@ fn held_at(entries: Vec<Entry>, at: Timestamp, stage: &str) -> Result<Vec<Entry>
 }
 
 fn table(session: &Session, entries: &[Entry], wide: bool) -> Table {
-    let mut table = if wide {
-        Table::new(
-            session.console.out,
-            ["GEN", "WHEN", "FREIGHT", "BY", "TOOK", "RESULT", "REASON", "NAME", "PROMOTION"],
-        )
-    } else {
-        Table::new(
-            session.console.out,
-            ["GEN", "WHEN", "FREIGHT", "BY", "TOOK", "RESULT", "REASON"],
-        )
-    };
+    let more: &[&str] = if wide { &["NAME", "PROMOTION"] } else { &[] };
+    let header = ["GEN", "WHEN", "FREIGHT", "BY", "TOOK", "RESULT", "REASON"];
+    let mut table = Table::new(session.console.out, header.iter().chain(more).copied());
     for entry in entries {
         let current = if entry.current { "*" } else { "" };
         let generation = entry.generation.map_or("-".into(), |g| format!("{g}{current}"));
