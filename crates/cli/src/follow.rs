@@ -155,7 +155,7 @@ mod tests {
 
     const AT: &str = "2026-11-21T14:18:04Z";
 
-    fn promotion(status: Value) -> Promotion {
+    fn promotion(status: &Value) -> Promotion {
         serde_json::from_value(json!({
             "metadata": { "name": "prod.01k" },
             "spec": { "stage": "prod", "freight": "f", "steps": [] },
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn running(code: &str, state: &str, text: &str) -> Promotion {
-        promotion(json!({ "phase": "Running", "state": { "step-1": {
+        promotion(&json!({ "phase": "Running", "state": { "step-1": {
             "assignment": { "generation": 42 },
             "applications": [{ "namespace": "argocd", "name": "web", "check": { "code": code, "state": state, "text": text } }],
         } } }))
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_promotion_is_told_once_and_in_order() {
-        let pending = promotion(json!({}));
+        let pending = promotion(&json!({}));
         let waiting = running("operation-running", "Waiting", "syncing\u{1b}[2J");
         let done = running("converged", "Passed", "synced");
         let mut ended = done.clone();
@@ -202,7 +202,7 @@ mod tests {
     fn an_event_is_a_document() {
         let events = changes(
             None,
-            &promotion(json!({ "phase": "Failed", "message": "no" })),
+            &promotion(&json!({ "phase": "Failed", "message": "no" })),
             AT.parse().unwrap(),
         );
         assert_eq!(
@@ -237,7 +237,7 @@ mod tests {
             [json!(null), json!([1]), json!({ "a": 1, "b": { "applications": [{ "check": 3 }] } })]
         {
             assert_eq!(
-                told(None, &promotion(json!({ "phase": "Running", "state": state }))).len(),
+                told(None, &promotion(&json!({ "phase": "Running", "state": state }))).len(),
                 1
             );
         }

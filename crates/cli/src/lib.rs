@@ -14,6 +14,7 @@ pub mod follow;
 pub mod freight;
 pub mod near;
 pub mod output;
+pub mod pipeline;
 pub mod session;
 pub mod verb;
 pub mod wait;
@@ -35,6 +36,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Status(verb::Status),
     Get(verb::Get),
     Promote(verb::Promote),
     Approve(verb::Approve),
@@ -69,6 +71,7 @@ impl Args {
 impl Verb {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         match self {
+            Self::Status(verb) => verb.run(session).await,
             Self::Get(verb) => verb.run(session).await,
             Self::Promote(verb) => verb.run(session).await,
             Self::Approve(verb) => verb.run(session).await,

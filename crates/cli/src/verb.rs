@@ -6,6 +6,7 @@ mod get;
 mod history;
 mod promote;
 mod rollback;
+mod status;
 mod watch;
 
 pub use approve::Approve;
@@ -14,4 +15,5 @@ pub use get::Get;
 pub use history::History;
 pub use promote::Promote;
 pub use rollback::Rollback;
+pub use status::Status;
 pub use watch::Watch;

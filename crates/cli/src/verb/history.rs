@@ -223,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    fn promotion(name: &str, status: Value, annotations: Value) -> Promotion {
+    fn promotion(name: &str, status: &Value, annotations: &Value) -> Promotion {
         serde_json::from_value(json!({
             "metadata": { "name": name, "annotations": annotations, "creationTimestamp": "2026-11-21T10:00:00Z" },
             "spec": { "stage": "prod", "freight": "f00000000", "steps": [] },
@@ -257,13 +257,17 @@ mod tests {
     #[test]
     fn promotions_are_told_with_what_they_assigned() {
         let promotions = [
-            promotion("prod.3", json!(null), json!({})),
+            promotion("prod.3", &json!(null), &json!({})),
             promotion(
                 "prod.2",
-                assigned(2, "Succeeded"),
-                json!({ CREATE_ACTOR: "kubernetes:ana", REASON: "1.9.1", ROLLBACK: "true" }),
+                &assigned(2, "Succeeded"),
+                &json!({ CREATE_ACTOR: "kubernetes:ana", REASON: "1.9.1", ROLLBACK: "true" }),
             ),
-            promotion("prod.1", assigned(1, "Failed"), json!({ CREATE_ACTOR: "controller:auto" })),
+            promotion(
+                "prod.1",
+                &assigned(1, "Failed"),
+                &json!({ CREATE_ACTOR: "controller:auto" }),
+            ),
         ];
         let told = entries(&stage(2, "prod.2"), &promotions);
         let lines: Vec<_> = told
@@ -285,8 +289,8 @@ mod tests {
     #[test]
     fn what_the_stage_holds_is_told_though_its_promotion_is_gone() {
         let promotions = [
-            promotion("prod.3", json!(null), json!({})),
-            promotion("prod.1", assigned(1, "Succeeded"), json!({})),
+            promotion("prod.3", &json!(null), &json!({})),
+            promotion("prod.1", &assigned(1, "Succeeded"), &json!({})),
         ];
         let told = entries(&stage(2, "prod.2"), &promotions);
         let names: Vec<_> = told.iter().map(|e| e.promotion.as_str()).collect();
@@ -302,11 +306,11 @@ mod tests {
         let promotions = [
             promotion(
                 "prod.3",
-                json!({ "phase": "Errored", "finishedAt": "2026-11-21T11:30:00Z" }),
-                json!({}),
+                &json!({ "phase": "Errored", "finishedAt": "2026-11-21T11:30:00Z" }),
+                &json!({}),
             ),
-            promotion("prod.2", assigned(2, "Succeeded"), json!({})),
-            promotion("prod.1", assigned(1, "Succeeded"), json!({})),
+            promotion("prod.2", &assigned(2, "Succeeded"), &json!({})),
+            promotion("prod.1", &assigned(1, "Succeeded"), &json!({})),
         ];
         let at = |at: &str| {
             let told = entries(&stage(2, "prod.2"), &promotions);
