@@ -7,5 +7,7 @@ mod collection;
 mod digest;
 mod name;
 
+pub(crate) use digest::sha1;
+
 pub use collection::{collection_id, push};
 pub use name::{name, preimage};
