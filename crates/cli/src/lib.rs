@@ -38,6 +38,7 @@ pub struct Args {
 enum Verb {
     Status(verb::Status),
     Get(verb::Get),
+    Why(verb::Why),
     Promote(verb::Promote),
     Approve(verb::Approve),
     Rollback(verb::Rollback),
@@ -73,6 +74,7 @@ impl Verb {
         match self {
             Self::Status(verb) => verb.run(session).await,
             Self::Get(verb) => verb.run(session).await,
+            Self::Why(verb) => verb.run(session).await,
             Self::Promote(verb) => verb.run(session).await,
             Self::Approve(verb) => verb.run(session).await,
             Self::Rollback(verb) => verb.run(session).await,

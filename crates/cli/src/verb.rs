@@ -8,6 +8,7 @@ mod promote;
 mod rollback;
 mod status;
 mod watch;
+mod why;
 
 pub use approve::Approve;
 pub use completion::Completion;
@@ -17,3 +18,4 @@ pub use promote::Promote;
 pub use rollback::Rollback;
 pub use status::Status;
 pub use watch::Watch;
+pub use why::Why;

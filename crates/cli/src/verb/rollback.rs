@@ -7,6 +7,7 @@ use wharfinger_api::additions::COLLECTION;
 use wharfinger_api::v1alpha1::{
     Freight, FreightCollection, FreightReference, ROLLBACK, Stage, StageStatus,
 };
+use wharfinger_core::stage::verified;
 
 use crate::ask::{Asking, Wish};
 use crate::exit::{Exit, Failure};
@@ -46,7 +47,7 @@ impl Rollback {
                 former(&status, freight::name(chosen)).ok_or_else(|| nowhere(&stage))?
             }
         };
-        if !verified(target) {
+        if verified(target).is_none() {
             let text = format!("! {} was never verified in {}", versions(target), self.stage);
             session.console.say(clean(&text));
         }
@@ -69,7 +70,7 @@ impl Rollback {
 fn before(status: &StageStatus) -> Option<&FreightCollection> {
     let current = status.freight_history.first()?;
     let former = || status.freight_history.iter().filter(|c| c.id != current.id);
-    former().find(|c| verified(c)).or_else(|| former().next())
+    former().find(|c| verified(c).is_some()).or_else(|| former().next())
 }
 
 /// The last collection before the current one that holds Freight of that name.
@@ -77,10 +78,6 @@ fn former<'s>(status: &'s StageStatus, freight: &str) -> Option<&'s FreightColle
     let current = status.freight_history.first()?;
     let mut former = status.freight_history.iter().filter(|c| c.id != current.id);
     former.find(|c| c.items.values().any(|f| f.name == freight))
-}
-
-fn verified(collection: &FreightCollection) -> bool {
-    collection.verification_history.iter().any(|v| v.phase == "Successful")
 }
 
 /// The Freight of the Stage's history, the newest first; what was deleted is as the Stage remembers it.
