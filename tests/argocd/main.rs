@@ -10,3 +10,4 @@ mod owners;
 mod promotions;
 mod refusals;
 mod uninstall;
+mod wharf;
