@@ -224,7 +224,11 @@ fn print<K>(
     }
     let wide = global.output == Format::Wide;
     let more = if wide { columns.wide } else { &[] };
-    let mut table = Table::new(console.out, columns.header.iter().chain(more).copied());
+    let mut table = if named.no_headers {
+        Table::without_header(console.out)
+    } else {
+        Table::new(console.out, columns.header.iter().chain(more).copied())
+    };
     for found in found {
         let Row { cells, wide: more } = (columns.row)(found, session.now());
         table.row(cells.into_iter().chain(more.into_iter().filter(|_| wide)));
@@ -232,7 +236,7 @@ fn print<K>(
     if found.is_empty() {
         return Ok(Exit::Done);
     }
-    for line in table.lines().into_iter().skip(usize::from(named.no_headers)) {
+    for line in table.lines() {
         console.line(line)?;
     }
     Ok(Exit::Done)

@@ -128,7 +128,8 @@ impl Api {
 
 /// What an API server says that does not do it.
 pub(crate) fn status(code: u16, message: &str) -> Value {
-    json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message, "reason": "" })
+    let reason = if code == 404 { "NotFound" } else { "" };
+    json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message, "reason": reason })
 }
 
 fn answer(code: u16, body: &Value) -> Answer {

@@ -1,5 +1,10 @@
 //! What the verbs ask, print and end with, against an API that says what a test wants.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't go on says so by panicking, and its helpers are tests too"
+)]
+
 mod fake;
 
 use fake::{Api, Ran, path, run, status};
@@ -18,7 +23,7 @@ fn freight(name: &str, tag: &str) -> Value {
         "origin": { "kind": "Warehouse", "name": "web" },
         "images": [{ "repoURL": "ghcr.io/acme/web", "tag": tag }],
         "commits": [{ "repoURL": "https://git.example/shop", "id": "ab12f3e00000" }],
-        "status": { "currentlyIn": { "dev": {} }, "verifiedIn": { "dev": { "verifiedAt": "2026-11-21T14:15:04Z" } } },
+        "status": { "currentlyIn": { "dev": { "since": "2026-11-21T14:14:04Z" } }, "verifiedIn": { "dev": { "verifiedAt": "2026-11-21T14:15:04Z" } } },
     })
 }
 
@@ -29,7 +34,7 @@ fn reference(name: &str, tag: &str) -> Value {
 fn stage() -> Value {
     json!({
         "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Stage",
-        "metadata": { "name": "prod", "namespace": "shop" },
+        "metadata": { "name": "prod", "namespace": "shop", "resourceVersion": "1" },
         "spec": {
             "requestedFreight": [{ "origin": { "kind": "Warehouse", "name": "web" }, "sources": { "stages": ["dev"], "requiredSoakTime": "10m" } }],
             "promotionTemplate": { "spec": { "steps": [{ "uses": "assign" }] } },
@@ -375,9 +380,9 @@ async fn watching_tells_what_changes_and_no_history() {
     api.objects("promotions", &[old]).events("promotions", &[new]).events("stages", &[sick]);
     let args = ["watch", "prod", "-o", "jsonl"];
     // It goes on for ever; the clock moves on when there is nothing left to do.
-    let page = fake::Page::default();
+    let (page, said) = (fake::Page::default(), fake::Page::default());
     let args = [&["-p", "shop"], &args[..]].concat();
-    let watching = fake::run_on(&args, Some(api.client()), &page, &fake::Page::default());
+    let watching = fake::run_on(&args, Some(api.client()), &page, &said);
     let waited = tokio::time::timeout(std::time::Duration::from_secs(1), watching).await;
     assert!(waited.is_err(), "{waited:?}");
     let lines = page.text();
