@@ -1,5 +1,6 @@
 //! What the product promises, on a real kube-apiserver and a real Argo CD.
 
+mod availability;
 mod converging;
 mod crash;
 mod docs;
