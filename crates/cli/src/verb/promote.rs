@@ -44,7 +44,7 @@ pub struct Promote {
     #[arg(long, value_name = "ALIAS", conflicts_with_all = ["freight", "freight_name"])]
     freight_alias: Option<String>,
 
-    /// A Promotion that exists
+    /// The Promotion that --abort ends
     #[arg(long, value_name = "PROMOTION", requires = "abort", conflicts_with_all = ["freight", "freight_name", "freight_alias", "to", "downstream_from", "reason", "wait", "dry_run", "if_current"])]
     name: Option<String>,
 
