@@ -115,10 +115,21 @@ impl Session {
 
     /// Tells a person how it ended, where that is not the result itself.
     pub fn conclude(&self, done: Result<Exit, Failure>) -> Exit {
-        done.unwrap_or_else(|failure| {
+        done.unwrap_or_else(|mut failure| {
+            for next in &mut failure.next {
+                *next = self.proposed(next);
+            }
             self.console.refuse(&failure);
             failure.exit
         })
+    }
+
+    /// A line that proposes commands (`wharf …`): they are to work where this one worked.
+    pub fn proposed(&self, line: &str) -> String {
+        match &self.global.project {
+            Some(project) => line.replace("wharf ", &format!("wharf -p {project} ")),
+            None => line.into(),
+        }
     }
 
     async fn cluster(&self) -> Result<&Cluster, Failure> {

@@ -17,7 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::find::all;
 use crate::freight::{self, alias, commits, short, version, versions};
 use crate::near::did_you_mean;
-use crate::output::{Cell, Format, Table, age, objects};
+use crate::output::{Cell, Format, Table, age, clean, objects};
 use crate::session::Session;
 
 /// List Projects, Stages, Freight, Promotions or Warehouses
@@ -158,7 +158,10 @@ where
     let api = |resource: &ApiResource, client| Api::namespaced_with(client, project, resource);
     let found = found(session, api, names).await?;
     if found.is_empty() {
-        session.console.say(format!("There is none in Project {project}."));
+        if let Some(failure) = session.no_project().await {
+            return Err(failure);
+        }
+        session.console.say(clean(&format!("There is none in Project {project}.")));
     }
     Ok(found)
 }

@@ -1,6 +1,6 @@
 //! `wharf promote`: Freight goes to a Stage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use kube::Api;
@@ -76,7 +76,8 @@ impl Promote {
             }
             None => {
                 let mut stages = vec![];
-                for stage in &self.to {
+                let mut seen = BTreeSet::new();
+                for stage in self.to.iter().filter(|stage| seen.insert(*stage)) {
                     stages.push(session.stage(stage).await?);
                 }
                 (session.freight(&wanted, stages.first()).await?, stages)

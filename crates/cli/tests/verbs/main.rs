@@ -144,7 +144,7 @@ async fn every_refusal_has_its_code() {
             403,
             format!("{denied}not verified in dev. Promote it there [verified]"),
             Exit::Blocked,
-            "✗ refused: not verified in dev. Promote it there [verified]\n  next: Why: wharf why b3e7149 --to prod\n",
+            "✗ refused: not verified in dev. Promote it there [verified]\n  next: Why: wharf -p shop why b3e7149 --to prod\n",
         ),
         (
             403,
@@ -232,7 +232,7 @@ async fn patience_ends_and_the_promotion_does_not() {
     let ran = api.wharf(&args).await;
     ends(&ran, Exit::TimedOut);
     assert!(ran.stderr.contains(&format!("the Promotion goes on: {PROMOTION}")), "{}", ran.stderr);
-    assert!(ran.stderr.contains(&format!("wharf watch {PROMOTION}")));
+    assert!(ran.stderr.contains(&format!("wharf -p shop watch {PROMOTION}")));
 
     // Whoever may not look on is told so at once.
     api.answer(&format!("GET {}", path("promotions")), 403, status(403, "forbidden"));
@@ -404,7 +404,7 @@ async fn what_is_not_there_is_said_with_what_is_near() {
         ),
         (
             &["history", "xyz"],
-            "✗ there is no Stage xyz in Project shop\n  next: List them: wharf get stages\n",
+            "✗ there is no Stage xyz in Project shop\n  next: List them: wharf -p shop get stages\n",
         ),
         (
             &["promote", "v1.9.2", "--to", "prod"],
@@ -418,9 +418,16 @@ async fn what_is_not_there_is_said_with_what_is_near() {
         ends(&ran, Exit::Failed);
         assert!(ran.stderr.starts_with(said), "{args:?}: {}", ran.stderr);
     }
-    api.objects("stages", &[]);
-    let ran = run(&["-p", "shp", "history", "prod"], Some(api.client())).await;
-    ends(&ran, Exit::Failed);
+    let nothing = json!({ "items": [] });
+    for plural in ["stages", "promotions"] {
+        let list = format!("GET {}", path(plural).replace("/shop/", "/shp/"));
+        api.answer(&list, 200, nothing.clone());
+    }
+    for args in [&["history", "prod"][..], &["get", "stages"], &["status"]] {
+        let ran = run(&[&["-p", "shp"], args].concat(), Some(api.client())).await;
+        ends(&ran, Exit::Failed);
+        assert!(ran.stderr.starts_with("✗ there is no Project shp\n  next: did you mean shop?\n"));
+    }
 }
 
 #[tokio::test]
