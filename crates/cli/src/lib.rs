@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod actor;
 pub mod ask;
 pub mod exit;
 pub mod find;

@@ -13,6 +13,7 @@ use wharfinger_api::v1alpha1::{
     CREATE_ACTOR, Freight, Project, Promotion, Stage, StageStatus, Warehouse,
 };
 
+use crate::actor::person;
 use crate::exit::{Exit, Failure};
 use crate::find::all;
 use crate::freight::{self, alias, commits, short, version, versions};
@@ -195,10 +196,9 @@ fn understood<K: Resource<DynamicType = ()> + DeserializeOwned>(
     mut raw: DynamicObject,
     resource: &ApiResource,
 ) -> Result<Found<K>, Failure> {
-    // The items of a list come without; and nobody reads who manages which field.
+    // The items of a list come without.
     let (api_version, kind) = (resource.api_version.clone(), resource.kind.clone());
     raw.types = Some(TypeMeta { api_version, kind });
-    raw.metadata.managed_fields = None;
     let object = raw.clone().try_parse().map_err(|e| {
         Failure::new(format!("{} {} can't be understood", resource.kind, raw.name_any()))
             .because(&e)
@@ -326,8 +326,7 @@ const PROMOTIONS: Columns<Promotion> = Columns {
 fn promotions(found: &Found<Promotion>, now: Timestamp) -> Row {
     let promotion = &found.object;
     let status = promotion.status.clone().unwrap_or_default();
-    let annotation =
-        |key: &str| Cell::from(promotion.annotations().get(key).cloned().unwrap_or_default());
+    let annotation = |key: &str| promotion.annotations().get(key).cloned().unwrap_or_default();
     let phase = if status.phase.is_empty() { "Pending" } else { &status.phase };
     let held = status.freight_collection.as_ref().map(versions).unwrap_or_default();
     Row {
@@ -339,7 +338,11 @@ fn promotions(found: &Found<Promotion>, now: Timestamp) -> Row {
             Cell::word(phase),
             age(found.created(), now).into(),
         ],
-        wide: vec![annotation(CREATE_ACTOR), annotation(REASON), status.message.into()],
+        wide: vec![
+            person(&annotation(CREATE_ACTOR)).to_owned().into(),
+            annotation(REASON).into(),
+            status.message.into(),
+        ],
     }
 }
 

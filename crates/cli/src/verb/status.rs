@@ -14,6 +14,7 @@ use wharfinger_core::claim::StageName;
 use wharfinger_core::converge::{self, Situation};
 use wharfinger_core::promotion::over;
 
+use crate::actor::person;
 use crate::exit::{Exit, Failure};
 use crate::find::all;
 use crate::freight::versions;
@@ -319,7 +320,7 @@ async fn of_stage(session: &Session, name: &str) -> Result<Exit, Failure> {
     let detail = Detail {
         project: on.project.clone(),
         standing: standing(&stage, &promotions.iter().collect::<Vec<_>>()),
-        actor: assignment.as_ref().map(|a| a.actor.clone()).unwrap_or_default(),
+        actor: assignment.as_ref().map_or("", |a| person(&a.actor)).into(),
         reason: assignment.map(|a| a.reason).unwrap_or_default(),
         applications,
     };

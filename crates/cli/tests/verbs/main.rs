@@ -348,7 +348,7 @@ async fn tables_are_for_people() {
         ),
         (
             &["status", "prod"],
-            "shop/prod  v1.9.0  generation 41, since 3h by kubernetes:ana: 1.9\n\
+            "shop/prod  v1.9.0  generation 41, since 3h by ana: 1.9\n\
              ✓ Healthy\n\
              ! no Application names the Stage\n",
         ),
