@@ -15,6 +15,7 @@ use wharfinger_core::availability::{
 };
 use wharfinger_core::check::{Check, Code, State};
 use wharfinger_core::claim::StageName;
+use wharfinger_core::stage::is_control_flow;
 
 use crate::exit::{Exit, Failure};
 use crate::freight::{alias, called, name, version};
@@ -72,6 +73,9 @@ struct Reasons {
     version: String,
     available: bool,
     permitted: bool,
+    /// Nobody promotes to the Stage: it has no steps.
+    #[serde(skip)]
+    passes_on: bool,
     checks: Vec<Check>,
     #[serde(skip)]
     called: String,
@@ -95,20 +99,13 @@ impl Reasons {
         let mut checks = availability(stage, freight, &upstream, session.now());
         let available = checks.iter().all(|c| c.state == State::Passed);
 
-        let mut promotions = session.promotions(stage).await?;
-        promotions.reverse();
-        checks.push(queue(&promotions));
-        let permissions = permissions(session, on).await?;
-        let permitted = permissions.iter().all(|c| c.state == State::Passed);
-        checks.extend(permissions);
-        // Not everybody who promotes may look at Applications.
-        match session.applications_of(on).await {
-            Ok(names) => {
-                let names: Vec<_> = names.iter().map(|(at, name)| format!("{at}/{name}")).collect();
-                checks.push(applications(stage, &names));
-            }
-            Err(failure) if failure.exit == Exit::NotAllowed => {}
-            Err(failure) => return Err(failure),
+        let (passes_on, mut permitted) = (is_control_flow(stage), true);
+        if !passes_on {
+            checks.push(waiting(session, stage).await?);
+            let permissions = permissions(session, on).await?;
+            permitted = permissions.iter().all(|c| c.state == State::Passed);
+            checks.extend(permissions);
+            checks.extend(brought_along(session, on, stage).await?);
         }
         Ok(Self {
             project: on.project.clone(),
@@ -118,6 +115,7 @@ impl Reasons {
             version: version(freight),
             available,
             permitted,
+            passes_on,
             checks,
             called: called(freight),
         })
@@ -149,7 +147,11 @@ impl Reasons {
                 lines.push(format!("    {:width$}  {}", "", clean(&check.fix)));
             }
         }
-        if self.available && self.permitted {
+        if self.passes_on {
+            let text =
+                format!("Stage {stage} has no steps: what is available to it passes on by itself");
+            lines.push(clean(&text).into());
+        } else if self.available && self.permitted {
             let next = format!("next: wharf promote {} --to {stage} --wait", self.freight);
             lines.push(clean(&session.proposed(&next)).into());
         }
@@ -164,6 +166,29 @@ fn times(session: &Session, check: &Check) -> String {
         format!(", until {} (in {})", moment(at), span(at.duration_since(session.now())))
     });
     format!("{}{}", since.unwrap_or_default(), until.unwrap_or_default())
+}
+
+/// The Promotions that would come first.
+async fn waiting(session: &Session, stage: &Stage) -> Result<Check, Failure> {
+    let mut promotions = session.promotions(stage).await?;
+    promotions.reverse();
+    Ok(queue(&promotions))
+}
+
+/// The Applications that would come along; nothing for whoever may not look at them.
+async fn brought_along(
+    session: &Session,
+    on: &StageName,
+    stage: &Stage,
+) -> Result<Option<Check>, Failure> {
+    match session.applications_of(on).await {
+        Ok(names) => {
+            let names: Vec<_> = names.iter().map(|(at, name)| format!("{at}/{name}")).collect();
+            Ok(Some(applications(stage, &names)))
+        }
+        Err(failure) if failure.exit == Exit::NotAllowed => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// What whoever asks lacks to promote to the Stage: its verb, and to create Promotions at all.

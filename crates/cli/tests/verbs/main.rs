@@ -319,6 +319,16 @@ async fn why_shows_every_check() {
     let reasons: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((&reasons["schema"], &reasons["available"]), (&json!("wharf/v1"), &json!(true)));
     assert_eq!(reasons["permitted"], false);
+
+    // Nobody promotes to a Stage without steps.
+    let mut passing = stage();
+    passing["spec"]["requestedFreight"][0]["sources"] = json!({ "direct": true });
+    passing["spec"].as_object_mut().unwrap().remove("promotionTemplate");
+    api.objects("stages", &[passing]);
+    let ran = api.wharf(&["why", "v1.9.1", "--to", "prod"]).await;
+    ends(&ran, Exit::Done);
+    let last = ran.stdout.lines().last().unwrap();
+    assert_eq!(last, "Stage prod has no steps: what is available to it passes on by itself");
 }
 
 #[tokio::test]
