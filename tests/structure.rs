@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "standalone",
         &["api", "core", "daemon", "render", "localapi", "sidecar", "webhook", "controller"],
     ),
+    ("cli", &["api", "core", "render"]),
 ];
 
 /// Packages that are not the product: they may use all of it, and nothing of it may use them.

@@ -11,3 +11,4 @@ mod owners;
 mod promotions;
 mod refusals;
 mod uninstall;
+mod wharf;
