@@ -10,6 +10,7 @@
 //!
 //! Absent on purpose: the cluster, archives, the clock.
 
+pub mod adopt;
 mod base;
 mod blocking;
 mod cache;
