@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sidecar", &["api", "core", "daemon", "render"]),
     ("webhook", &["api", "core", "daemon"]),
     ("controller", &["api", "core", "daemon", "sources"]),
+    ("cli", &["api", "core", "render"]),
 ];
 
 /// Packages that are not the product: they may use all of it, and nothing of it may use them.

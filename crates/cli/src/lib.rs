@@ -1,0 +1,75 @@
+//! `wharf`: Wharfinger for the person at the keyboard, over a kubeconfig.
+//!
+//! One file a verb in [`verb`]; each looks at the cluster through a [`Session`], asks `wharfinger-core`, and prints. What
+//! is written to stdout is the result; progress, questions and refusals go to stderr.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub mod exit;
+pub mod output;
+pub mod session;
+pub mod verb;
+
+use exit::{Exit, Failure};
+use session::{Global, Session};
+
+/// Promotes software through Argo CD: see what each Stage holds, why Freight may go there or not, and place it
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version, max_term_width = 100)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+pub struct Args {
+    #[command(flatten)]
+    global: Global,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Completion(verb::Completion),
+}
+
+impl Args {
+    /// Does what was asked, on this process's own terminal.
+    pub fn run(self) -> ExitCode {
+        let session = Session::of_process(self.global.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let done = match runtime {
+            Ok(runtime) => runtime.block_on(self.verb.run(&session)),
+            Err(error) => Err(Failure::new("can't start").because(&error)),
+        };
+        session.conclude(done).into()
+    }
+
+    /// Does what was asked, in a session that is given.
+    pub async fn run_in(self, session: &Session) -> Exit {
+        session.conclude(self.verb.run(session).await)
+    }
+
+    pub fn global(&self) -> &Global {
+        &self.global
+    }
+}
+
+impl Verb {
+    async fn run(self, session: &Session) -> Result<Exit, Failure> {
+        match self {
+            Self::Completion(verb) => verb.run(session).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_sound() {
+        Args::command().debug_assert();
+    }
+}

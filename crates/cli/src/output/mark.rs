@@ -1,0 +1,54 @@
+//! The sign and the colour of a state.
+
+use anstyle::{AnsiColor, Style};
+use wharfinger_core::check::State;
+
+use super::Look;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    Passed,
+    Waiting,
+    Warning,
+    Failed,
+}
+
+impl Mark {
+    /// One column wide in UTF-8.
+    pub fn sign(self, look: Look) -> &'static str {
+        match (self, look.unicode) {
+            (Self::Passed, true) => "✓",
+            (Self::Waiting, true) => "◷",
+            (Self::Warning, _) => "!",
+            (Self::Failed, true) => "✗",
+            (Self::Passed, false) => "+",
+            (Self::Waiting, false) => "~",
+            (Self::Failed, false) => "x",
+        }
+    }
+
+    pub fn style(self) -> Style {
+        let color = match self {
+            Self::Passed => AnsiColor::Green,
+            Self::Waiting | Self::Warning => AnsiColor::Yellow,
+            Self::Failed => AnsiColor::Red,
+        };
+        color.on_default()
+    }
+
+    /// The sign in its colour, where colours are shown.
+    pub fn painted(self, look: Look) -> String {
+        look.paint(self.sign(look), self.style())
+    }
+}
+
+impl From<State> for Mark {
+    fn from(state: State) -> Self {
+        match state {
+            State::Passed => Self::Passed,
+            State::Waiting => Self::Waiting,
+            State::Warning => Self::Warning,
+            State::Failed => Self::Failed,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What `wharf` does, one file a verb.
+
+mod completion;
+
+pub use completion::Completion;
