@@ -8,6 +8,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod exit;
+pub mod find;
+pub mod freight;
+pub mod near;
 pub mod output;
 pub mod session;
 pub mod verb;
