@@ -7,11 +7,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod argocd;
+pub mod compare;
 pub mod exit;
 pub mod find;
 pub mod freight;
+pub mod held;
 pub mod near;
 pub mod output;
+pub mod rendering;
 pub mod session;
 pub mod verb;
 
@@ -32,6 +36,8 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Render(verb::Render),
+    Diff(verb::Diff),
     Completion(verb::Completion),
 }
 
@@ -60,6 +66,8 @@ impl Args {
 impl Verb {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         match self {
+            Self::Render(verb) => verb.run(session).await,
+            Self::Diff(verb) => verb.run(session).await,
             Self::Completion(verb) => verb.run(session).await,
         }
     }

@@ -7,5 +7,5 @@ mod collection;
 mod digest;
 mod name;
 
-pub use collection::{collection_id, push};
+pub use collection::{collection_id, push, reference};
 pub use name::{name, preimage};

@@ -265,7 +265,7 @@ fn text_of(value: &Value) -> Option<&String> {
 }
 
 /// What Argo CD leaves out when it writes.
-fn is_empty(value: &Value) -> bool {
+pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),

@@ -107,7 +107,7 @@ impl Renderer {
         Ok((key, base))
     }
 
-    fn program(&self, kind: Kind) -> Result<Option<&Program>, RenderError> {
+    pub(crate) fn program(&self, kind: Kind) -> Result<Option<&Program>, RenderError> {
         let (name, program) = match kind {
             Kind::Plain => return Ok(None),
             Kind::Kustomize => ("kustomize", &self.tools.kustomize),

@@ -73,14 +73,7 @@ fn requested(
         let text = format!("the Stage does not request Freight of {}", freight.origin);
         return Err(Check::failed(Code::Freight, text));
     }
-    Ok(FreightReference {
-        name: freight.metadata.name.clone().unwrap_or_default(),
-        origin: freight.origin.clone(),
-        commits: freight.commits.clone(),
-        images: freight.images.clone(),
-        charts: freight.charts.clone(),
-        artifacts: freight.artifacts.clone(),
-    })
+    Ok(crate::freight::reference(freight))
 }
 
 /// The Freight that a Promotion names, as the collection holds it.
