@@ -53,7 +53,9 @@ impl App {
         let parent = self.app.annotation("argocd.argoproj.io/tracking-id");
         let parent = parent.and_then(|id| id.split(':').next());
         let label = self.app.metadata.labels.iter().flatten();
-        let mut label = label.filter(|(key, _)| *key == "app.kubernetes.io/instance" || *key == "argocd.argoproj.io/instance");
+        let mut label = label.filter(|(key, _)| {
+            *key == "app.kubernetes.io/instance" || *key == "argocd.argoproj.io/instance"
+        });
         let parent = parent.or_else(|| label.next().map(|(_, value)| value.as_str()));
         parent.map(|parent| format!("the Application {parent}"))
     }
@@ -67,15 +69,18 @@ impl Session {
 
     /// An Application by `<name>`, or by `<namespace>/<name>` where it is not in Argo CD's own namespace.
     pub async fn app(&self, name: &str) -> Result<App, Failure> {
-        let (namespace, name) = name.split_once('/').unwrap_or((&self.global.argocd_namespace, name));
+        let (namespace, name) =
+            name.split_once('/').unwrap_or((&self.global.argocd_namespace, name));
         let api = self.apps(namespace).await?;
         let found = api.get_opt(name).await;
         let attempt = format!("read the Application {namespace}/{name}");
         match found.map_err(|e| Failure::api(attempt, &e))? {
             Some(object) => App::of(serde_json::to_value(object).unwrap_or_default()),
-            None => Err(Failure::new(format!("there is no Application {name} in namespace {namespace}"))
-                .next(format!("List them: kubectl -n {namespace} get applications.argoproj.io"))
-                .next("One that lies elsewhere is named with its namespace: NAMESPACE/NAME")),
+            None => Err(Failure::new(format!(
+                "there is no Application {name} in namespace {namespace}"
+            ))
+            .next(format!("List them: kubectl -n {namespace} get applications.argoproj.io"))
+            .next("One that lies elsewhere is named with its namespace: NAMESPACE/NAME")),
         }
     }
 }
@@ -98,8 +103,14 @@ mod tests {
             Some("the ApplicationSet all"),
         );
         let id = "parent:argoproj.io/Application:argocd/web";
-        check(json!({ "annotations": { "argocd.argoproj.io/tracking-id": id } }), Some("the Application parent"));
-        check(json!({ "labels": { "app.kubernetes.io/instance": "parent" } }), Some("the Application parent"));
+        check(
+            json!({ "annotations": { "argocd.argoproj.io/tracking-id": id } }),
+            Some("the Application parent"),
+        );
+        check(
+            json!({ "labels": { "app.kubernetes.io/instance": "parent" } }),
+            Some("the Application parent"),
+        );
     }
 
     #[test]

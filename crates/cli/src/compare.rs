@@ -111,13 +111,16 @@ fn masked(name: &Name, old: Option<&Value>, new: Option<&Value>) -> (Option<Valu
         let was = old.clone();
         for side in [&mut old, &mut new].into_iter().flatten() {
             for field in ["data", "stringData"] {
-                for (key, value) in side.get_mut(field).and_then(Value::as_object_mut).into_iter().flatten() {
+                for (key, value) in
+                    side.get_mut(field).and_then(Value::as_object_mut).into_iter().flatten()
+                {
                     let before = was.as_ref().and_then(|was| was.get(field)?.get(key));
                     let same = before.is_none_or(|before| before == value);
                     *value = if same { "(masked)" } else { "(masked, differs)" }.into();
                 }
             }
-            let annotations = side.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+            let annotations =
+                side.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
             if let Some(annotations) = annotations {
                 annotations.shift_remove("kubectl.kubernetes.io/last-applied-configuration");
             }
@@ -205,10 +208,14 @@ mod tests {
     #[test]
     fn what_a_secret_holds_is_never_shown() {
         let secret = |value: &str| {
-            object("Secret", "tls", json!({
-                "stringData": { "a": value, "b": "hunter3" },
-                "metadata": { "name": "tls", "annotations": { "kubectl.kubernetes.io/last-applied-configuration": value } },
-            }))
+            object(
+                "Secret",
+                "tls",
+                json!({
+                    "stringData": { "a": value, "b": "hunter3" },
+                    "metadata": { "name": "tls", "annotations": { "kubectl.kubernetes.io/last-applied-configuration": value } },
+                }),
+            )
         };
         for (before, after) in [
             (vec![secret("hunter1")], vec![secret("hunter2")]),
@@ -222,6 +229,9 @@ mod tests {
             assert!(shown.contains("masked"), "{shown}");
         }
         let shown = format!("{:?}", compare(&[secret("hunter1")], &[secret("hunter2")]));
-        assert!(shown.contains("a: (masked, differs)") && !shown.contains("b: (masked, differs)"), "{shown}");
+        assert!(
+            shown.contains("a: (masked, differs)") && !shown.contains("b: (masked, differs)"),
+            "{shown}"
+        );
     }
 }

@@ -39,9 +39,9 @@ impl Session {
             }
             listed => listed?,
         };
-        let theirs = apps.iter().filter(|app| {
-            authorized_stages(app).is_ok_and(|stages| stages.contains(stage))
-        });
+        let theirs = apps
+            .iter()
+            .filter(|app| authorized_stages(app).is_ok_and(|stages| stages.contains(stage)));
         Ok(theirs.map(|app| format!("{}/{}", app.namespace(), app.name())).collect())
     }
 

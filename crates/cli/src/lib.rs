@@ -13,6 +13,7 @@ pub mod exit;
 pub mod find;
 pub mod freight;
 pub mod held;
+pub mod membership;
 pub mod near;
 pub mod output;
 pub mod rendering;
@@ -38,6 +39,8 @@ pub struct Args {
 enum Verb {
     Render(verb::Render),
     Diff(verb::Diff),
+    Adopt(verb::Adopt),
+    Release(verb::Release),
     Completion(verb::Completion),
 }
 
@@ -68,6 +71,8 @@ impl Verb {
         match self {
             Self::Render(verb) => verb.run(session).await,
             Self::Diff(verb) => verb.run(session).await,
+            Self::Adopt(verb) => verb.run(session).await,
+            Self::Release(verb) => verb.run(session).await,
             Self::Completion(verb) => verb.run(session).await,
         }
     }

@@ -6,6 +6,8 @@
 mod collection;
 mod digest;
 mod name;
+mod running;
 
 pub use collection::{collection_id, push, reference};
 pub use name::{name, preimage};
+pub use running::running;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use wharfinger_api::additions::{ENV_FREIGHT, ENV_STAGE, PLUGIN};
 use wharfinger_api::argocd::Source;
+use wharfinger_core::substitute::repository_of;
 
 use crate::options::{FORCE_STRING, PARAMETERS, REPLICAS, VALUES_OBJECT};
 use crate::{Form, Kind, Options, Parameter};
@@ -116,6 +117,34 @@ pub fn release(source: &Source, kind: Kind) -> Result<Source, Unconvertible> {
         released.0.insert(name.into(), options.into());
     }
     Ok(released)
+}
+
+/// A native Kustomize source with these images, each whole, in place of other versions of the same repositories.
+pub fn pin(source: &Source, images: &[String]) -> Source {
+    let mut pinned = source.clone();
+    let kustomize = pinned.0.entry("kustomize").or_insert_with(|| json!({}));
+    let mut all: Vec<String> = kustomize
+        .get("images")
+        .and_then(Value::as_array)
+        .map(|there| there.iter().filter_map(text_of).cloned().collect())
+        .unwrap_or_default();
+    for image in images {
+        let same = |entry: &String| {
+            let (_, target) = renamed(entry);
+            repository_of(target) == repository_of(image)
+        };
+        match all.iter_mut().find(|entry| same(entry)) {
+            Some(entry) => *entry = format!("{}{image}", renamed(entry).0),
+            None => all.push(image.clone()),
+        }
+    }
+    kustomize["images"] = all.into();
+    pinned
+}
+
+/// An entry of Kustomize's images: `name=`, if it is renamed, and what it becomes.
+fn renamed(entry: &str) -> (&str, &str) {
+    entry.split_at(entry.find('=').map_or(0, |at| at + 1))
 }
 
 /// One option as entries of the plugin's parameters, by their names.

@@ -35,7 +35,10 @@ pub(super) async fn files(
     };
     if !source.chart().is_empty() {
         let Some(here) = repo else { return Err(chart(source)) };
-        return Ok((read(here.to_owned()).await?, format!("chart as it lies in {}", here.display())));
+        return Ok((
+            read(here.to_owned()).await?,
+            format!("chart as it lies in {}", here.display()),
+        ));
     }
     match (here, wanted) {
         (Some(here), Wanted::Here(_)) => {
@@ -158,15 +161,18 @@ mod tests {
         let (dir, first) = repository().await;
         std::fs::write(dir.path().join("web/a.yaml"), "a: 2").unwrap();
         let url = dir.path().display().to_string();
-        let content = |files: &Files| String::from_utf8_lossy(files.get("web/a.yaml").unwrap()).into_owned();
+        let content =
+            |files: &Files| String::from_utf8_lossy(files.get("web/a.yaml").unwrap()).into_owned();
 
         let wanted = Wanted::Here("main".into());
-        let (read, said) = files(Some(dir.path()), &source("https://git.example/x"), &wanted).await.unwrap();
+        let (read, said) =
+            files(Some(dir.path()), &source("https://git.example/x"), &wanted).await.unwrap();
         assert_eq!(content(&read), "a: 2");
         assert!(said.contains(&first[..7]) && said.contains("with changes"), "{said}");
 
         let wanted = Wanted::Exactly(first.clone());
-        let (read, said) = files(Some(dir.path()), &source("https://git.example/x"), &wanted).await.unwrap();
+        let (read, said) =
+            files(Some(dir.path()), &source("https://git.example/x"), &wanted).await.unwrap();
         assert_eq!(content(&read), "a: 1");
         assert!(said.contains(&first), "{said}");
 
@@ -180,13 +186,20 @@ mod tests {
     async fn what_is_not_there_is_told() {
         let (dir, _) = repository().await;
         let url = dir.path().display().to_string();
-        let failure = files(None, &source(&url), &Wanted::Here("nowhere".into())).await.unwrap_err();
-        assert!(failure.what.contains("nowhere") && failure.next[0].contains("--repo"), "{failure:?}");
+        let failure =
+            files(None, &source(&url), &Wanted::Here("nowhere".into())).await.unwrap_err();
+        assert!(
+            failure.what.contains("nowhere") && failure.next[0].contains("--repo"),
+            "{failure:?}"
+        );
         assert_eq!(failure.exit, Exit::Usage);
         let mut chart = source("https://charts.example");
         chart.0.insert("chart".into(), "web".into());
         chart.0.insert("targetRevision".into(), "1.2.3".into());
         let failure = files(None, &chart, &Wanted::Here(String::new())).await.unwrap_err();
-        assert!(failure.next[0].starts_with("helm pull web --repo https://charts.example --version 1.2.3"));
+        assert!(
+            failure.next[0]
+                .starts_with("helm pull web --repo https://charts.example --version 1.2.3")
+        );
     }
 }

@@ -79,7 +79,8 @@ impl Diff {
     async fn answer(self, session: &Session) -> Result<Exit, Failure> {
         let (summary, place) = (self.summary, self.place.clone());
         let questions = self.questions(session).await?;
-        let (Some(first), true) = (questions.first(), questions.iter().any(|q| q.before != q.after))
+        let (Some(first), true) =
+            (questions.first(), questions.iter().any(|q| q.before != q.after))
         else {
             session.console.say("the same Freight on both sides");
             return Ok(Exit::Done);
@@ -144,7 +145,8 @@ impl Diff {
         };
         let mut questions = Vec::new();
         for (name, stage) in &stages {
-            let requests = |f: &Freight| stage.spec.requested_freight.iter().any(|r| r.origin == f.origin);
+            let requests =
+                |f: &Freight| stage.spec.requested_freight.iter().any(|r| r.origin == f.origin);
             let (before, after) = match (&from, &wanted[..]) {
                 (Some(from), _) => (holding(stage, None), from_stage(stage, from)),
                 (None, [one]) => (holding(stage, None), holding(stage, Some(one))),

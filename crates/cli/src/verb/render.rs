@@ -103,7 +103,10 @@ fn one(path: &Path, kind: &str) -> Result<Value, Failure> {
     let mut all = read(path)?;
     match (all.pop(), all.is_empty()) {
         (Some(value), true) if value["kind"] == kind => Ok(value),
-        _ => Err(Failure::usage(format!("{} must hold one {kind}, and nothing else", path.display()))),
+        _ => Err(Failure::usage(format!(
+            "{} must hold one {kind}, and nothing else",
+            path.display()
+        ))),
     }
 }
 

@@ -163,3 +163,23 @@ fn what_can_not_be_released_is_told() {
         json!({ "name": PLUGIN, "parameters": [{ "name": "replicas", "array": ["web"] }] });
     check(plugin(replicas), Kind::Kustomize, "name=number");
 }
+
+#[test]
+fn a_pin_takes_the_place_of_another_version() {
+    let check = |images: Value, pins: &[&str], expected: Value| {
+        let native = source(json!({ "kustomize": { "namePrefix": "a-", "images": images } }));
+        let pins: Vec<String> = pins.iter().map(|pin| (*pin).to_owned()).collect();
+        let pinned = pin(&native, &pins);
+        assert_eq!(pinned.0["kustomize"], json!({ "namePrefix": "a-", "images": expected }));
+    };
+    check(json!([]), &["web:2"], json!(["web:2"]));
+    check(json!(["web:1", "db:1"]), &["web:2@sha256:1"], json!(["web:2@sha256:1", "db:1"]));
+    check(
+        json!(["web=ghcr.io/acme/web:1"]),
+        &["ghcr.io/acme/web:2"],
+        json!(["web=ghcr.io/acme/web:2"]),
+    );
+    check(json!(["localhost:5000/web:1"]), &["web:2"], json!(["localhost:5000/web:1", "web:2"]));
+    let bare = pin(&source(json!({})), &["web:2".to_owned()]);
+    assert_eq!(bare.0["kustomize"], json!({ "images": ["web:2"] }));
+}
