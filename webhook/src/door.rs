@@ -11,6 +11,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use futures::FutureExt as _;
 use http::StatusCode;
+use k8s_openapi::jiff::Timestamp;
 use tokio::time::{timeout, timeout_at};
 use tracing::{error, info, warn};
 use ulid::{Generator, Ulid};
@@ -113,7 +114,7 @@ impl<F: Find> Service<F> {
 
     /// Asks, until there is nothing left to ask.
     async fn judge(&self, door: Door, request: &Request) -> Result<Allowed, Check> {
-        let Some(review) = request.review() else {
+        let Some(review) = request.review(Timestamp::now()) else {
             let text =
                 format!("there are no rules for {} of {}", request.operation, request.what());
             return Err(

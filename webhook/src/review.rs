@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wharfinger_core::admission::{Kind, Operation, Review};
@@ -78,7 +79,7 @@ impl Request {
     }
 
     /// What is asked, where the rules say something about it.
-    pub(crate) fn review(&self) -> Option<Review<'_>> {
+    pub(crate) fn review(&self, now: Timestamp) -> Option<Review<'_>> {
         Some(Review {
             kind: Kind::of(&self.resource.group, &self.resource.resource, &self.sub_resource)?,
             operation: match self.operation.as_str() {
@@ -91,6 +92,7 @@ impl Request {
             old: self.old_object.as_ref(),
             new: self.object.as_ref(),
             dry_run: self.dry_run == Some(true),
+            now,
         })
     }
 

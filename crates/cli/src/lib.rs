@@ -8,17 +8,21 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod argocd;
+pub mod ask;
 pub mod compare;
 pub mod exit;
 pub mod find;
+pub mod follow;
 pub mod freight;
 pub mod held;
 pub mod membership;
 pub mod near;
 pub mod output;
+pub mod pipeline;
 pub mod rendering;
 pub mod session;
 pub mod verb;
+pub mod wait;
 
 use exit::{Exit, Failure};
 use session::{Global, Session};
@@ -37,6 +41,14 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Status(verb::Status),
+    Get(verb::Get),
+    Why(verb::Why),
+    Promote(verb::Promote),
+    Approve(verb::Approve),
+    Rollback(verb::Rollback),
+    History(verb::History),
+    Watch(verb::Watch),
     Render(verb::Render),
     Diff(verb::Diff),
     Adopt(verb::Adopt),
@@ -69,6 +81,14 @@ impl Args {
 impl Verb {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         match self {
+            Self::Status(verb) => verb.run(session).await,
+            Self::Get(verb) => verb.run(session).await,
+            Self::Why(verb) => verb.run(session).await,
+            Self::Promote(verb) => verb.run(session).await,
+            Self::Approve(verb) => verb.run(session).await,
+            Self::Rollback(verb) => verb.run(session).await,
+            Self::History(verb) => verb.run(session).await,
+            Self::Watch(verb) => verb.run(session).await,
             Self::Render(verb) => verb.run(session).await,
             Self::Diff(verb) => verb.run(session).await,
             Self::Adopt(verb) => verb.run(session).await,

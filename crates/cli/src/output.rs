@@ -15,7 +15,7 @@ pub use console::{Console, Look};
 pub use data::{Schema, documents, json, objects, yaml};
 pub use mark::Mark;
 pub use table::{Cell, Table};
-pub use text::{age, clean, moment};
+pub use text::{age, clean, moment, span};
 
 /// Of the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -12,6 +12,7 @@ mod args;
 mod clock;
 mod event;
 pub mod fault;
+mod passage;
 mod queue;
 mod recover;
 mod residence;

@@ -54,11 +54,11 @@ pub(crate) fn start(
         .managed_fields =
         None));
     listed.push(watching!("applications", applications, application_changed, prune_application));
-    // Nobody has to wait for it: it only shows where Freight has to leave, and tells when it knows more.
-    drop(watching!("freights", freights, freight_changed, prune_freight));
+    // No Promotion has to wait for it: it only shows where Freight has to come and leave.
+    let freights = watching!("freights", freights, freight_changed, prune_freight);
 
     let (ready, workers_ready) = oneshot::channel();
-    let shutdown = tasks.shutdown();
+    let (shutdown, listing) = (tasks.shutdown(), world.clone());
     tasks.spawn("listing", async move {
         // Nothing is decided before everything was seen once: half a picture looks like a Stage without Applications.
         for one in listed {
@@ -68,6 +68,10 @@ pub(crate) fn start(
             }
         }
         ready.send(()).ok();
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            _ = freights => listing.freights_are_listed(),
+        }
         shutdown.cancelled().await;
         Ok(())
     });

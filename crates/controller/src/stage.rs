@@ -13,9 +13,9 @@ use futures::future::{join, join_all};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::{info, warn};
-use wharfinger_api::additions::COLLECTION;
 use wharfinger_api::argocd::{Application, Sources as _};
 use wharfinger_api::v1alpha1::{Freight, Promotion, PromotionStatus, Stage, StageStatus};
+use wharfinger_core::availability;
 use wharfinger_core::check::Code;
 use wharfinger_core::claim::{Claim, StageName, carry};
 use wharfinger_core::converge::{self, Progress};
@@ -26,6 +26,7 @@ use crate::application::{promotion as at_work, situation};
 use crate::apply::{self, Error};
 use crate::clock;
 use crate::event;
+use crate::passage;
 use crate::queue::Again;
 use crate::residence;
 use crate::store::Key;
@@ -144,11 +145,18 @@ impl<'w> Look<'w> {
                     if self.observe(&object, &promotions, health, now).await? {
                         continue;
                     }
+                    let mut times: Vec<_> =
+                        waits.into_iter().map(|at| clock::instant(at, now)).collect();
                     let rest =
                         residence::settle(self.world, self.key, &status, &promotions, now).await;
-                    let times =
-                        waits.map(|at| clock::instant(at, now)).into_iter().chain(self.later(rest));
-                    return Ok(times.min().map_or(Again::Done, Again::At));
+                    times.extend(self.later(rest));
+                    if stage::is_control_flow(&object) {
+                        match passage::pass_on(self.world, &object, now).await {
+                            Ok(more) => times.extend(more.map(|at| clock::instant(at, now))),
+                            Err(error) => times.extend(self.later(Err(error))),
+                        }
+                    }
+                    return Ok(times.into_iter().min().map_or(Again::Done, Again::At));
                 }
             }
         }
@@ -172,8 +180,14 @@ impl<'w> Look<'w> {
         promotion: &Promotion,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let freight = self.freight(promotion).await?;
-        let status = match promotion::commit(stage, promotion, freight.as_ref(), now) {
+        let freights = self.freights(stage, promotion).await?;
+        let freights: Vec<_> = freights.iter().collect();
+        let upstream = freights.iter().flat_map(|f| availability::upstream_of(stage, f));
+        let upstream: Vec<_> = upstream
+            .map(|s| (s, self.world.stages.get(&Key::new(&self.key.namespace, s))))
+            .collect();
+        let upstream = upstream.iter().map(|(name, known)| (*name, known.as_deref())).collect();
+        let status = match promotion::commit(stage, promotion, &freights, &upstream, now) {
             Ok(status) => status,
             Err(check) => {
                 return self.end(promotion, &Ended::by(Phase::Errored, check, None), now).await;
@@ -194,24 +208,23 @@ impl<'w> Look<'w> {
         Ok(())
     }
 
-    /// The Freight that a Promotion names, from the Stage's own namespace and no other.
-    async fn freight(&self, promotion: &Promotion) -> Result<Option<Freight>, Error> {
-        let annotations = promotion.metadata.annotations.as_ref();
+    /// The Freight that a Promotion is judged by, from the Stage's own namespace and no other.
+    async fn freights(&self, stage: &Stage, promotion: &Promotion) -> Result<Vec<Freight>, Error> {
         // What no object can be called becomes no part of a path.
         let sound = |n: &&str| {
             n.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
         };
-        let Some(name) = promotion.spec.freight.as_deref().filter(sound) else { return Ok(None) };
-        if annotations.is_some_and(|a| a.contains_key(COLLECTION)) {
-            return Ok(None);
+        let mut found = vec![];
+        for name in availability::needed(stage, promotion).into_iter().filter(sound) {
+            match apply::live(&self.world.client, &Key::new(&self.key.namespace, name)).await {
+                Ok(freight) => found.push(freight),
+                Err(Error::Gone) => {}
+                // A refusal too: that we may not read it now is no reason to end the Promotion.
+                Err(e) => return Err(e),
+            }
         }
-        match apply::live(&self.world.client, &Key::new(&self.key.namespace, name)).await {
-            Ok(freight) => Ok(Some(freight)),
-            Err(Error::Gone) => Ok(None),
-            // A refusal too: that we may not read it now is no reason to end the Promotion.
-            Err(e) => Err(e),
-        }
+        Ok(found)
     }
 
     /// How far every Application of the Stage is.

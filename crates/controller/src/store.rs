@@ -48,23 +48,23 @@ pub(crate) struct Change<K> {
     pub(crate) new: Option<Arc<K>>,
 }
 
-/// Objects by name, and by the Stages they belong to.
+/// Objects by name, and by what they belong to: Stages for the most part.
 pub(crate) struct Store<K> {
     inner: RwLock<Inner<K>>,
-    /// The Stages an object belongs to. One that belongs to none is not kept.
-    stages: fn(&K) -> Vec<Key>,
+    /// What an object belongs to. One that belongs to nothing is not kept.
+    groups: fn(&K) -> Vec<Key>,
 }
 
 struct Inner<K> {
     objects: BTreeMap<Key, Arc<K>>,
-    by_stage: BTreeMap<Key, BTreeSet<Key>>,
+    by_group: BTreeMap<Key, BTreeSet<Key>>,
 }
 
 impl<K: Resource> Store<K> {
-    pub(crate) fn new(stages: fn(&K) -> Vec<Key>) -> Self {
+    pub(crate) fn new(groups: fn(&K) -> Vec<Key>) -> Self {
         Self {
-            inner: RwLock::new(Inner { objects: BTreeMap::new(), by_stage: BTreeMap::new() }),
-            stages,
+            inner: RwLock::new(Inner { objects: BTreeMap::new(), by_group: BTreeMap::new() }),
+            groups,
         }
     }
 
@@ -76,10 +76,10 @@ impl<K: Resource> Store<K> {
         self.read().objects.keys().cloned().collect()
     }
 
-    /// The objects that belong to a Stage, ordered by name.
+    /// The objects that belong to a Stage, or to what else they are grouped by, ordered by name.
     pub(crate) fn of_stage(&self, stage: &Key) -> Vec<Arc<K>> {
         let inner = self.read();
-        let keys = inner.by_stage.get(stage).into_iter().flatten();
+        let keys = inner.by_group.get(stage).into_iter().flatten();
         keys.filter_map(|key| inner.objects.get(key).cloned()).collect()
     }
 
@@ -97,27 +97,27 @@ impl<K: Resource> Store<K> {
     pub(crate) fn gone(&self, key: &Key) -> Option<Change<K>> {
         let mut inner = self.write();
         let old = inner.objects.remove(key)?;
-        index(&mut inner, key, &(self.stages)(&old), &[]);
+        index(&mut inner, key, &(self.groups)(&old), &[]);
         Some(Change { key: key.clone(), old: Some(old), new: None })
     }
 
     fn put(&self, object: K, create: bool) -> Option<Change<K>> {
         let key = Key::of(&object);
-        let stages = (self.stages)(&object);
+        let groups = (self.groups)(&object);
         let mut inner = self.write();
         let old = inner.objects.get(&key).cloned();
         match &old {
             Some(old) if !is_later(&object, old) => return None,
-            None if !create || stages.is_empty() => return None,
+            None if !create || groups.is_empty() => return None,
             _ => {}
         }
-        let before = old.as_deref().map(self.stages).unwrap_or_default();
-        let new = (!stages.is_empty()).then(|| Arc::new(object));
+        let before = old.as_deref().map(self.groups).unwrap_or_default();
+        let new = (!groups.is_empty()).then(|| Arc::new(object));
         match &new {
             Some(new) => inner.objects.insert(key.clone(), new.clone()),
             None => inner.objects.remove(&key),
         };
-        index(&mut inner, &key, &before, &stages);
+        index(&mut inner, &key, &before, &groups);
         Some(Change { key, old, new })
     }
 
@@ -131,16 +131,16 @@ impl<K: Resource> Store<K> {
 }
 
 fn index<K>(inner: &mut Inner<K>, key: &Key, before: &[Key], after: &[Key]) {
-    for stage in before.iter().filter(|s| !after.contains(s)) {
-        if let Some(keys) = inner.by_stage.get_mut(stage) {
+    for group in before.iter().filter(|g| !after.contains(g)) {
+        if let Some(keys) = inner.by_group.get_mut(group) {
             keys.remove(key);
             if keys.is_empty() {
-                inner.by_stage.remove(stage);
+                inner.by_group.remove(group);
             }
         }
     }
-    for stage in after {
-        inner.by_stage.entry(stage.clone()).or_default().insert(key.clone());
+    for group in after {
+        inner.by_group.entry(group.clone()).or_default().insert(key.clone());
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
         let change = store.seen(object(3, "")).unwrap();
         assert!(change.old.is_some() && change.new.is_none());
         assert_eq!((store.of_stage(&prod).len(), store.keys().len()), (0, 0));
-        assert!(store.read().by_stage.is_empty());
+        assert!(store.read().by_group.is_empty());
     }
 
     #[test]

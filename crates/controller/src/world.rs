@@ -1,17 +1,19 @@
 //! What the workers share: the stores, who is woken by what, and what the workers have to tell one another.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use tokio::sync::Notify;
 use wharfinger_api::argocd::{Application, Sources as _};
-use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, Promotion, Stage};
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, FreightOrigin, Promotion, Stage};
 use wharfinger_core::claim::{Claim, Claimed, StageName, ours, the_stage};
 use wharfinger_core::converge::{RenderFailure, render_failed};
 use wharfinger_core::promotion::over;
 use wharfinger_core::recover::{Failing, REFRESH};
+use wharfinger_core::stage::is_control_flow;
 
 use crate::application::Attempt;
 use crate::apply::{self, Error};
@@ -29,8 +31,9 @@ pub(crate) struct World {
     pub(crate) promotions: Store<Promotion>,
     /// Those that name a Stage and our plugin.
     pub(crate) applications: Store<Application>,
-    /// Those that are in a Stage.
     pub(crate) freights: Store<Freight>,
+    /// Whether all Freight has been seen once: until then what is not in the store may be there all the same.
+    freights_listed: AtomicBool,
     pub(crate) stage_waker: Waker<Key>,
     pub(crate) application_waker: Waker<Key>,
     /// Patches that were sent, by Application.
@@ -55,10 +58,11 @@ impl World {
     ) -> Self {
         Self {
             client,
-            stages: Store::new(|stage| vec![Key::of(stage)]),
+            stages: Store::new(groups_of_stage),
             promotions: Store::new(|p| vec![stage_of_promotion(p)]),
             applications: Store::new(|app| stage_of(app).map(|s| key(&s)).into_iter().collect()),
-            freights: Store::new(stages_of_freight),
+            freights: Store::new(groups_of_freight),
+            freights_listed: AtomicBool::new(false),
             stage_waker,
             application_waker,
             attempts: Table::default(),
@@ -123,8 +127,20 @@ impl World {
 
     pub(crate) fn freight_changed(&self, change: &Change<Freight>) {
         for freight in [&change.old, &change.new].into_iter().flatten() {
-            stages_of_freight(freight).into_iter().for_each(|stage| self.stage_waker.wake(stage));
+            stages_of_freight(freight).for_each(|stage| self.stage_waker.wake(stage));
+            let passing_on = self.stages.of_stage(&origin(freight));
+            passing_on.iter().for_each(|stage| self.stage_waker.wake(Key::of(&**stage)));
         }
+    }
+
+    /// All Freight is in the store from now on: what waited for that may begin.
+    pub(crate) fn freights_are_listed(&self) {
+        self.freights_listed.store(true, Ordering::Release);
+        self.stages.keys().into_iter().for_each(|stage| self.stage_waker.wake(stage));
+    }
+
+    pub(crate) fn freights_listed(&self) -> bool {
+        self.freights_listed.load(Ordering::Acquire)
     }
 
     /// Asks Argo CD to look at an Application, unless it has been asked a moment ago and has not looked yet.
@@ -156,6 +172,13 @@ impl World {
         prune_application(&mut app);
         if let Some(change) = self.applications.answered(app) {
             self.application_changed(&change);
+        }
+    }
+
+    pub(crate) fn freight_answered(&self, mut freight: Freight) {
+        prune_freight(&mut freight);
+        if let Some(change) = self.freights.answered(freight) {
+            self.freight_changed(&change);
         }
     }
 
@@ -242,10 +265,35 @@ fn stage_of_promotion(promotion: &Promotion) -> Key {
     Key::new(promotion.metadata.namespace.clone().unwrap_or_default(), &promotion.spec.stage)
 }
 
-fn stages_of_freight(freight: &Freight) -> Vec<Key> {
+/// A Stage belongs to itself; one that passes Freight on, to the origins of that Freight too.
+fn groups_of_stage(stage: &Stage) -> Vec<Key> {
+    let mut groups = vec![Key::of(stage)];
+    if is_control_flow(stage) {
+        let namespace = stage.metadata.namespace.as_deref().unwrap_or_default();
+        let origins = stage.spec.requested_freight.iter().map(|r| &r.origin);
+        groups.extend(origins.map(|origin| origin_key(namespace, origin)));
+    }
+    groups
+}
+
+/// Freight belongs to the Stages that it is in, and to its origin.
+fn groups_of_freight(freight: &Freight) -> Vec<Key> {
+    stages_of_freight(freight).chain([origin(freight)]).collect()
+}
+
+fn stages_of_freight(freight: &Freight) -> impl Iterator<Item = Key> {
     let namespace = freight.metadata.namespace.as_deref().unwrap_or_default();
     let stages = freight.status.iter().flat_map(|s| s.currently_in.keys());
-    stages.map(|stage| Key::new(namespace, stage)).collect()
+    stages.map(move |stage| Key::new(namespace, stage))
+}
+
+fn origin(freight: &Freight) -> Key {
+    origin_key(freight.metadata.namespace.as_deref().unwrap_or_default(), &freight.origin)
+}
+
+/// With its slash it can't be taken for the name of a Stage.
+pub(crate) fn origin_key(namespace: &str, origin: &FreightOrigin) -> Key {
+    Key::new(namespace, origin.to_string())
 }
 
 /// Drops what nobody here reads: with ten thousand Applications it would be most of the memory.
@@ -258,12 +306,17 @@ pub(crate) fn prune_application(app: &mut Application) {
     }
 }
 
-/// Of Freight only where it is matters here; what it holds is read when it is promoted.
+/// Of Freight only where it comes from and where it is matters here; what it holds is read when it is promoted.
 pub(crate) fn prune_freight(freight: &mut Freight) {
     freight.metadata.managed_fields = None;
     freight.metadata.annotations = None;
+    freight.metadata.labels = None;
+    freight.metadata.owner_references = None;
     freight.commits.clear();
     freight.images.clear();
     freight.charts.clear();
     freight.artifacts.clear();
+    if let Some(status) = &mut freight.status {
+        status.metadata.clear();
+    }
 }

@@ -15,6 +15,7 @@ mod stage;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wharfinger_api::v1alpha1::GROUP;
@@ -37,6 +38,8 @@ pub struct Review<'a> {
     pub new: Option<&'a Value>,
     /// Nothing will be stored, so nothing must be reported as having happened.
     pub dry_run: bool,
+    /// When it is judged.
+    pub now: Timestamp,
 }
 
 /// What is written: a kind, or the status of one.
@@ -216,20 +219,22 @@ impl<'a> Context<'a> {
         if self.may(verb, on)? {
             return Ok(());
         }
-        let text = format!(
-            "Stage {on}: {} may not {why}; that takes the verb {verb} on the Stage",
-            self.review.user
-        );
-        let fix = format!(
-            "Ask for a Role in Namespace {} with apiGroups [{GROUP}], resources [stages], resourceNames [{}], verbs [{verb}]",
-            on.project, on.stage
-        );
-        Err(Check::failed(Code::Permission, text).fix(fix).into())
+        Err(lacking(self.review.user, verb, on, why).into())
     }
 
     fn annotation(object: Option<&'a Value>, key: &str) -> Option<&'a str> {
         object?.get("metadata")?.get("annotations")?.get(key)?.as_str()
     }
+}
+
+/// That somebody lacks a permission on a Stage, which `why` takes.
+pub fn lacking(user: &str, verb: Verb, on: &StageName, why: &str) -> Check {
+    let text = format!("Stage {on}: {user} may not {why}; that takes the verb {verb} on the Stage");
+    let fix = format!(
+        "Ask for a Role in Namespace {} with apiGroups [{GROUP}], resources [stages], resourceNames [{}], verbs [{verb}]",
+        on.project, on.stage
+    );
+    Check::failed(Code::Permission, text).fix(fix)
 }
 
 // Words of their own would be better; `check` has none yet.

@@ -82,8 +82,20 @@ pub enum Code {
     Timeout,
     /// A newer Promotion took over.
     Superseded,
-    /// The Freight does not exist, or the Stage does not ask for Freight of its origin.
+    /// The Freight does not exist, or is not what it should be.
     Freight,
+    /// The Stage asks for Freight of this origin.
+    OriginRequested,
+    /// The Freight was verified upstream.
+    Verified,
+    /// The Freight was in a Stage upstream for long enough.
+    Soak,
+    /// Somebody approved the Freight for the Stage.
+    Approved,
+    /// Other Promotions of the Stage come first.
+    Queue,
+    /// The Applications that name the Stage.
+    AppsAuthorised,
     /// A step that this version can't carry out.
     Step,
     /// The Kubernetes API can't be reached.
@@ -107,6 +119,10 @@ pub enum State {
 impl Check {
     pub fn new(code: Code, state: State, text: impl Into<String>) -> Self {
         Self { code, state, text: text.into(), since: None, until: None, fix: String::new() }
+    }
+
+    pub fn passed(code: Code, text: impl Into<String>) -> Self {
+        Self::new(code, State::Passed, text)
     }
 
     pub fn failed(code: Code, text: impl Into<String>) -> Self {

@@ -8,6 +8,8 @@ mod digest;
 mod name;
 mod running;
 
+pub(crate) use digest::sha1;
+
 pub use collection::{collection_id, push, reference};
 pub use name::{name, preimage};
 pub use running::running;

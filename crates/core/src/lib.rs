@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod assignment;
+pub mod availability;
 pub mod check;
 pub mod claim;
 pub mod converge;

@@ -19,6 +19,8 @@ mod end;
 mod plan;
 mod step;
 
+pub(crate) use end::second;
+
 pub use commit::commit;
 pub use end::{Ended, Phase};
 pub use plan::{Assign, Plan, plan};

@@ -13,11 +13,15 @@ use wharfinger_api::v1alpha1::{
 use crate::promotion::over;
 
 mod conditions;
+mod control_flow;
 mod health;
 mod residence;
+mod verification;
 
+pub use control_flow::{Passage, is_control_flow, passage};
 pub use health::{Freshness, Glimpse, freshness, health};
 pub use residence::{residence, resident};
+pub use verification::{verified, verified_freight};
 
 /// The status of a Stage as it is to be, from what it is. What the Stage holds stays as it is.
 ///
@@ -38,6 +42,8 @@ pub fn observe<P: Borrow<Promotion>>(
     status.freight_summary = summary(stage, &status);
     if health.is_some() {
         status.health = health;
+        let succeeded = residence(&status, promotions).1.is_some();
+        verification::record(&mut status, stage, succeeded, now);
     }
     conditions::set(&mut status, stage, now);
     status
@@ -70,11 +76,6 @@ pub fn fold<P: Borrow<Promotion>>(status: &mut StageStatus, promotions: &[P]) {
     if status.current_promotion.as_ref().is_some_and(|current| !at_work(&current.name)) {
         status.current_promotion = None;
     }
-}
-
-/// A Stage without steps only passes Freight on.
-pub fn is_control_flow(stage: &Stage) -> bool {
-    stage.spec.promotion_template.as_ref().is_none_or(|t| t.spec.steps.is_empty())
 }
 
 fn summary(stage: &Stage, status: &StageStatus) -> String {

@@ -42,6 +42,19 @@ impl Mark {
     }
 }
 
+impl Mark {
+    /// Of a phase of a Promotion or a verification, of a health or of a condition's status.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "Succeeded" | "Successful" | "Healthy" | "True" => Self::Passed,
+            "Failed" | "Errored" | "Error" | "Unhealthy" | "False" => Self::Failed,
+            "Running" | "Progressing" | "Pending" => Self::Waiting,
+            "Aborted" | "Inconclusive" => Self::Warning,
+            _ => return None,
+        })
+    }
+}
+
 impl From<State> for Mark {
     fn from(state: State) -> Self {
         match state {

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{Look, clean};
+use super::{Look, Mark, clean};
 
 /// What stands between two columns.
 const GAP: &str = "   ";
@@ -21,6 +21,11 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// A word in the colour of the state it stands for.
+    pub fn word(word: &str) -> Self {
+        Self::styled(word, Mark::of_word(word).map(Mark::style).unwrap_or_default())
+    }
+
     pub fn styled(text: impl Into<String>, style: Style) -> Self {
         Self { text: clean(&text.into()).into_owned(), style }
     }
@@ -33,8 +38,8 @@ impl<T: Into<String>> From<T> for Cell {
 }
 
 impl Table {
-    pub fn new<const N: usize>(look: Look, header: [&str; N]) -> Self {
-        Self { look, rows: vec![header.map(Cell::from).into()] }
+    pub fn new<'h>(look: Look, header: impl IntoIterator<Item = &'h str>) -> Self {
+        Self { look, rows: vec![header.into_iter().map(Cell::from).collect()] }
     }
 
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {

@@ -33,7 +33,7 @@ pub fn age(since: Timestamp, now: Timestamp) -> String {
 }
 
 /// A duration as [`age`] shows it; nothing is less than none.
-pub(crate) fn span(duration: SignedDuration) -> String {
+pub fn span(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
     let (d, h, m, s) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     match (d, h, m) {

@@ -11,6 +11,7 @@ use wharfinger_api::v1alpha1::{
 
 use super::facts::Verb;
 use super::{Allowed, Context, FIXED, Operation, Stop, kept};
+use crate::availability::{self, Upstream};
 use crate::check::{Check, Code};
 use crate::claim::StageName;
 
@@ -54,8 +55,8 @@ fn create(context: &Context<'_>) -> Result<(), Stop> {
     let on = stage_of(&new)?;
     context.require(Verb::Promote, &on, "promote")?;
     let stage = context.facts.stage_if_any(&on)?.ok_or_else(|| missing(&on))?;
-    let freight = match (&new.spec.freight, &new.spec.origin) {
-        (Some(freight), None) => freight,
+    match (&new.spec.freight, &new.spec.origin) {
+        (Some(_), None) => {}
         (None, Some(_)) => {
             let text = "this version can't choose Freight by origin";
             return Err(Check::failed(Code::Freight, text)
@@ -69,8 +70,8 @@ fn create(context: &Context<'_>) -> Result<(), Stop> {
             )
             .into());
         }
-    };
-    requested(context, &on, stage, freight)?;
+    }
+    available(context, &on, &new)?;
     as_made(context, &new, &on, stage)
 }
 
@@ -162,25 +163,41 @@ fn own(metadata: &mut Value, stage: &Stage) {
     metadata["ownerReferences"] = Value::Array(owners);
 }
 
-fn requested(context: &Context<'_>, on: &StageName, stage: &Stage, name: &str) -> Result<(), Stop> {
-    // It becomes part of a request too. Every name of Freight is a hash.
-    let hash =
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    let found = if hash { context.facts.freight(&on.project, name)? } else { None };
-    let Some(freight) = found else {
-        return Err(Check::failed(
-            Code::Freight,
-            format!("there is no Freight {name} in Project {}", on.project),
-        )
-        .into());
-    };
-    if stage.spec.requested_freight.iter().all(|r| r.origin != freight.origin) {
-        let text = format!("Stage {on} does not ask for Freight of {}", freight.origin);
-        return Err(Check::failed(Code::Freight, text)
-            .fix("Add the origin to the Stage's spec.requestedFreight")
-            .into());
+/// Denies Freight that is not available to the Stage.
+fn available(context: &Context<'_>, on: &StageName, promotion: &Promotion) -> Result<(), Stop> {
+    let stage = context.facts.stage_if_any(on)?.ok_or_else(|| missing(on))?;
+    if judged(context, on, stage, promotion)?.is_ok() {
+        return Ok(());
     }
-    Ok(())
+    // Perhaps the Stage asked for something else when this cache last saw it.
+    let stage = context.facts.stage_live(on)?.ok_or_else(|| missing(on))?;
+    Ok(judged(context, on, stage, promotion)??)
+}
+
+fn judged(
+    context: &Context<'_>,
+    on: &StageName,
+    stage: &Stage,
+    promotion: &Promotion,
+) -> Result<Result<(), Check>, Stop> {
+    let mut freights = vec![];
+    for name in availability::needed(stage, promotion) {
+        // It becomes part of a request too. Every name of Freight is a hash.
+        if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) && !name.is_empty() {
+            freights.extend(context.facts.freight(&on.project, name)?);
+        }
+    }
+    let mut upstream = Upstream::new();
+    for name in freights.iter().flat_map(|f| availability::upstream_of(stage, f)) {
+        let known = match format!("{}:{name}", on.project).parse() {
+            Ok(stage) => context.facts.stage(&stage)?.0,
+            Err(_) => None,
+        };
+        upstream.insert(name, known);
+    }
+    let judged =
+        availability::promotable(stage, promotion, &freights, &upstream, context.review.now);
+    Ok(judged.map(drop))
 }
 
 /// What was put in by us is still there: others may have written after us, or nobody may have asked us.

@@ -216,7 +216,15 @@ fn review<'a>(
         (Some(_), Some(_)) => Operation::Update,
         (Some(_), None) => Operation::Delete,
     };
-    Review { kind, operation, user, old, new, dry_run: false }
+    Review {
+        kind,
+        operation,
+        user,
+        old,
+        new,
+        dry_run: false,
+        now: "2026-11-21T12:00:00Z".parse().unwrap(),
+    }
 }
 
 #[track_caller]

@@ -73,6 +73,6 @@ impl Ended {
 }
 
 /// Kubernetes' times are whole seconds: a finer one would differ from what is read back.
-pub(super) fn second(at: Timestamp) -> Time {
+pub(crate) fn second(at: Timestamp) -> Time {
     Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
 }

@@ -3,6 +3,7 @@ use serde_json::json;
 use wharfinger_api::v1alpha1::{Freight, Stage};
 
 use super::*;
+use crate::availability::Upstream;
 use crate::converge::Progress;
 use crate::stage::fold;
 
@@ -216,9 +217,7 @@ fn nothing_is_assigned_by_steps_that_are_not_all_understood() {
 #[test]
 fn a_commit_replaces_one_origin_and_keeps_the_others() {
     let stage = stage("before");
-    let status =
-        commit(&stage, &promotion("a actor=email:ann@example.com"), Some(&freight("w")), at(500))
-            .unwrap();
+    let status = committed(&stage, "a actor=email:ann@example.com", &[&freight("w")]).unwrap();
     let head = &status.freight_history[0];
     let items: Vec<_> =
         head.items.iter().map(|(origin, f)| (origin.as_str(), f.name.as_str())).collect();
@@ -237,25 +236,43 @@ fn a_commit_replaces_one_origin_and_keeps_the_others() {
 #[test]
 fn a_rollback_returns_to_a_collection_of_the_history_and_to_no_other() {
     let stage = stage("before");
-    let status = commit(&stage, &promotion("a collection=old"), None, at(500)).unwrap();
+    let mut back = promotion("a collection=old");
+    back.spec.freight = Some("f0".into());
+    let mut former = freight("w");
+    former.metadata.name = Some("f0".into());
+    let status = commit(&stage, &back, &[&former], &Upstream::new(), at(500)).unwrap();
     assert_eq!(
         status.assignment.as_ref().map(|a| (a.generation, &*a.collection)),
         Some((5, "old"))
     );
     assert_eq!(status.freight_history.iter().map(|c| &*c.id).collect::<Vec<_>>()[..1], ["old"]);
-    let refused = commit(&stage, &promotion("a collection=never"), None, at(500)).unwrap_err();
+    let refused = committed(&stage, "a collection=never", &[&former]).unwrap_err();
     assert_eq!(refused.code, Code::Freight);
 }
 
 #[test]
-fn freight_that_is_missing_or_not_requested_is_refused() {
-    let stage = stage("before");
-    for freight in [None, Some(freight("y"))] {
-        assert_eq!(
-            commit(&stage, &promotion("a"), freight.as_ref(), at(0)).unwrap_err().code,
-            Code::Freight
-        );
-    }
+fn freight_that_is_not_available_is_refused() {
+    let mut stage = stage("before");
+    let (right, strange) = (freight("w"), freight("y"));
+    let refused =
+        |stage: &Stage, freights: &[&Freight]| committed(stage, "a", freights).unwrap_err().code;
+    assert_eq!(refused(&stage, &[]), Code::Freight);
+    assert_eq!(refused(&stage, &[&strange]), Code::OriginRequested);
+    stage.spec.requested_freight[0].sources.direct = false;
+    assert_eq!(refused(&stage, &[&right]), Code::Verified);
+    stage.spec.requested_freight[0].sources.stages = vec!["up".into()];
+    assert_eq!(refused(&stage, &[&right]), Code::Verified);
+    let mut verified = right;
+    verified.status = serde_json::from_value(json!({ "verifiedIn": { "up": {} } })).unwrap();
+    assert!(committed(&stage, "a", &[&verified]).is_ok());
+    let mut by_origin = promotion("a");
+    by_origin.spec.freight = None;
+    let refused = commit(&stage, &by_origin, &[&verified], &Upstream::new(), at(500));
+    assert_eq!(refused.unwrap_err().code, Code::Freight);
+}
+
+fn committed(stage: &Stage, text: &str, freights: &[&Freight]) -> Result<StageStatus, Check> {
+    commit(stage, &promotion(text), freights, &Upstream::new(), at(500))
 }
 
 /// `name:state`, where the state is `done`, `warning`, `failed` or a text to wait with.

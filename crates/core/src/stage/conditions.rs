@@ -1,8 +1,8 @@
-//! `Promoting`, `Healthy` and `Ready` (`kargo-semantics.md` §4.3).
+//! `Promoting`, `Healthy`, `Verified` and `Ready` (`kargo-semantics.md` §4.3).
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use wharfinger_api::v1alpha1::{Stage, StageStatus};
+use wharfinger_api::v1alpha1::{Health, Stage, StageStatus};
 
 pub(super) fn set(status: &mut StageStatus, stage: &Stage, now: Timestamp) {
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
@@ -25,21 +25,25 @@ pub(super) fn set(status: &mut StageStatus, stage: &Stage, now: Timestamp) {
         None => all.retain(|c| c.type_ != "Promoting"),
     }
     if super::is_control_flow(stage) {
-        all.retain(|c| c.type_ != "Healthy");
+        all.retain(|c| !matches!(c.type_.as_str(), "Healthy" | "Verified"));
         let text = "Stage has no promotion steps; it passes Freight on";
         super::set(&mut all, condition("Ready", ("True", "ControlFlow".into(), text.into())));
         status.conditions = all;
         return;
     }
     let healthy = healthy(status, busy.as_deref());
+    let verified = verified(status, stage);
     let ready = if let Some(message) = busy {
         ("False", "ActivePromotion".into(), message)
-    } else if healthy.0 == "True" {
-        ("True", healthy.1.clone(), healthy.2.clone())
-    } else {
+    } else if healthy.0 != "True" {
         ("False", healthy.1.clone(), healthy.2.clone())
+    } else if verified.0 != "True" {
+        ("False", verified.1.clone(), verified.2.clone())
+    } else {
+        ("True", healthy.1.clone(), healthy.2.clone())
     };
     super::set(&mut all, condition("Healthy", healthy));
+    super::set(&mut all, condition("Verified", verified));
     super::set(&mut all, condition("Ready", ready));
     status.conditions = all;
 }
@@ -63,7 +67,7 @@ fn healthy(status: &StageStatus, busy: Option<&str>) -> (&'static str, String, S
         );
     };
     let state = match health.status.as_str() {
-        "Healthy" | "NotApplicable" => "True",
+        _ if is_healthy(health) => "True",
         "Unhealthy" => "False",
         _ => "Unknown",
     };
@@ -74,4 +78,29 @@ fn healthy(status: &StageStatus, busy: Option<&str>) -> (&'static str, String, S
     // What Argo CD says may be long; a condition may not.
     let message = message.chars().take(4096).collect();
     (state, health.status.clone(), message)
+}
+
+/// Nothing that is looked after is unhealthy: perhaps because there is nothing.
+pub(super) fn is_healthy(health: &Health) -> bool {
+    matches!(health.status.as_str(), "Healthy" | "NotApplicable")
+}
+
+fn verified(status: &StageStatus, stage: &Stage) -> (&'static str, String, String) {
+    let said = |state, reason: &str, message: &str| (state, reason.into(), message.into());
+    match status.freight_history.first() {
+        None => said("Unknown", "NoFreight", "Stage has no current Freight"),
+        Some(held) if super::verified(held).is_some() => {
+            said("True", "Verified", "Freight has been verified")
+        }
+        Some(_) if stage.spec.verification.is_some() => said(
+            "False",
+            "VerificationError",
+            "This version of Wharfinger does not carry out spec.verification, so Freight is not verified here; approve it for the Stages downstream",
+        ),
+        Some(_) => said(
+            "Unknown",
+            "WaitingForVerification",
+            "Freight is verified when it was promoted with success and the Stage is healthy",
+        ),
+    }
 }

@@ -29,34 +29,45 @@ pub fn residence<P: Borrow<Promotion>>(
     (held, since)
 }
 
-/// What has to change in a Freight's status so that it says it is in `stage` since `since`, or not there. A merge patch of the
-/// status; nothing where it says so already.
+/// What has to change in a Freight's status so that it says it is in `stage` since `since`, or not there; and that it was
+/// verified there, if it was. A merge patch of the status; nothing where it says so already.
 pub fn resident(
     freight: &FreightStatus,
     stage: &str,
     held: bool,
     since: Option<&Time>,
+    verified: Option<&Time>,
     now: Timestamp,
 ) -> Option<Value> {
+    let mut patch = Map::new();
+    let mut verification = Map::new();
+    let known = freight.verified_in.get(stage);
+    // Once verified it stays so, since the first time.
+    if let (None, Some(verified)) = (known, verified) {
+        verification.insert("verifiedAt".into(), json!(verified));
+    }
     match (freight.currently_in.get(stage), held) {
         // It stayed while other Freight came: it is there as long as it was.
-        (Some(_), true) | (None, false) => None,
-        (None, true) => Some(json!({ "currentlyIn": { stage: { "since": since? } } })),
+        (Some(_), true) | (None, false) => {}
+        (None, true) => {
+            if let Some(since) = since {
+                patch.insert("currentlyIn".into(), json!({ stage: { "since": since } }));
+            }
+        }
         (Some(there), false) => {
-            let mut patch = Map::new();
             patch.insert("currentlyIn".into(), json!({ stage: null }));
             // Soak counts only for Freight that was verified there.
-            if let (Some(verified), Some(since)) = (freight.verified_in.get(stage), &there.since) {
+            if let (true, Some(since)) = (known.is_some() || verified.is_some(), &there.since) {
                 let stayed = now.duration_since(since.0);
-                let longest = duration::parse(&verified.longest_soak).unwrap_or_default();
-                if stayed > longest {
-                    patch.insert(
-                        "verifiedIn".into(),
-                        json!({ stage: { "longestSoak": duration::write(stayed) } }),
-                    );
+                let longest = known.and_then(|k| duration::parse(&k.longest_soak));
+                if stayed > longest.unwrap_or_default() {
+                    verification.insert("longestSoak".into(), duration::write(stayed).into());
                 }
             }
-            Some(Value::Object(patch))
         }
     }
+    if !verification.is_empty() {
+        patch.insert("verifiedIn".into(), json!({ stage: verification }));
+    }
+    (!patch.is_empty()).then_some(Value::Object(patch))
 }

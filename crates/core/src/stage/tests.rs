@@ -1,7 +1,7 @@
 use jiff::ToSpan as _;
 use serde_json::{Value, json};
 use wharfinger_api::argocd::Application;
-use wharfinger_api::v1alpha1::FreightStatus;
+use wharfinger_api::v1alpha1::{Freight, FreightStatus};
 
 use super::*;
 use crate::check::{Check, Code, State};
@@ -52,48 +52,53 @@ fn conditions_say_what_kargo_says() {
     let health = |status: &str| Some(Health { status: status.into(), ..Default::default() });
     let running = || with(held(), "currentPromotion", json!({ "name": "a" }));
     let rows = [
-        (json!({}), vec![], None, "Healthy=Unknown NoFreight, Ready=False NoFreight"),
+        (
+            json!({}),
+            vec![],
+            None,
+            "Healthy=Unknown NoFreight, Verified=Unknown NoFreight, Ready=False NoFreight",
+        ),
         (
             running(),
             vec![promotion("a", "Running")],
             None,
-            "Promoting=True ActivePromotion, Healthy=Unknown ActivePromotion, Ready=False ActivePromotion",
+            "Promoting=True ActivePromotion, Healthy=Unknown ActivePromotion, Verified=Unknown WaitingForVerification, Ready=False ActivePromotion",
         ),
         (
             running(),
             vec![promotion("a", "Succeeded")],
             None,
-            "Healthy=Unknown WaitingForHealthCheck, Ready=False WaitingForHealthCheck",
+            "Healthy=Unknown WaitingForHealthCheck, Verified=Unknown WaitingForVerification, Ready=False WaitingForHealthCheck",
         ),
         (
             running(),
             vec![promotion("a", "Succeeded")],
             health("Healthy"),
-            "Healthy=True Healthy, Ready=True Healthy",
+            "Healthy=True Healthy, Verified=True Verified, Ready=True Healthy",
         ),
         (
             running(),
             vec![promotion("a", "Succeeded")],
             health("Progressing"),
-            "Healthy=Unknown Progressing, Ready=False Progressing",
+            "Healthy=Unknown Progressing, Verified=Unknown WaitingForVerification, Ready=False Progressing",
         ),
         (
             running(),
             vec![promotion("a", "Succeeded")],
             health("Unhealthy"),
-            "Healthy=False Unhealthy, Ready=False Unhealthy",
+            "Healthy=False Unhealthy, Verified=Unknown WaitingForVerification, Ready=False Unhealthy",
         ),
         (
             running(),
             vec![promotion("a", "Failed")],
             health("Healthy"),
-            "Healthy=Unknown LastPromotionFailed, Ready=False LastPromotionFailed",
+            "Healthy=Unknown LastPromotionFailed, Verified=Unknown WaitingForVerification, Ready=False LastPromotionFailed",
         ),
         (
             running(),
             vec![],
             None,
-            "Healthy=Unknown WaitingForHealthCheck, Ready=False WaitingForHealthCheck",
+            "Healthy=Unknown WaitingForHealthCheck, Verified=Unknown WaitingForVerification, Ready=False WaitingForHealthCheck",
         ),
     ];
     for (status, promotions, health, expected) in rows {
@@ -263,10 +268,142 @@ fn freight_comes_with_success_and_leaves_with_its_soak() {
         (verified("2h"), false, None, Some(gone)),
     ];
     for (freight, held, from, expected) in rows {
-        let patch =
-            resident(&status(freight.clone()), "dev", held, from.map(since).as_ref(), at(3600));
+        let from = from.map(since);
+        let patch = resident(&status(freight.clone()), "dev", held, from.as_ref(), None, at(3600));
         assert_eq!(patch, expected, "{freight} {held} {from:?}");
     }
+}
+
+#[test]
+fn freight_is_marked_verified_once() {
+    let time = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(60));
+    let there = json!({ "dev": { "since": at(0) } });
+    let since_before = json!({ "dev": { "verifiedAt": at(7) } });
+    let rows = [
+        // It comes and is verified at once.
+        (
+            json!({}),
+            true,
+            json!({ "currentlyIn": { "dev": { "since": at(60) } }, "verifiedIn": { "dev": { "verifiedAt": at(60) } } }),
+        ),
+        (
+            json!({ "currentlyIn": there }),
+            true,
+            json!({ "verifiedIn": { "dev": { "verifiedAt": at(60) } } }),
+        ),
+        (json!({ "currentlyIn": there, "verifiedIn": since_before }), true, Value::Null),
+        // It was verified and left before that could be written.
+        (
+            json!({ "currentlyIn": there }),
+            false,
+            json!({ "currentlyIn": { "dev": null }, "verifiedIn": { "dev": { "verifiedAt": at(60), "longestSoak": "1h0m0s" } } }),
+        ),
+        (json!({}), false, json!({ "verifiedIn": { "dev": { "verifiedAt": at(60) } } })),
+        (json!({ "verifiedIn": since_before }), false, Value::Null),
+    ];
+    for (freight, held, expected) in rows {
+        let known = serde_json::from_value(freight.clone()).unwrap();
+        let patch = resident(&known, "dev", held, Some(&time), Some(&time), at(3600));
+        assert_eq!(patch.unwrap_or_default(), expected, "{freight} {held}");
+    }
+}
+
+#[test]
+fn what_a_stage_holds_is_verified_when_it_is_there_and_healthy() {
+    let health = |status: &str| Some(Health { status: status.into(), ..Default::default() });
+    let verified = |stage: &Stage, promotions: &[Promotion], health| {
+        let status = observe(stage, promotions, health, at(30));
+        let held = verified_freight(&status);
+        let condition = status.conditions.iter().find(|c| c.type_ == "Verified").unwrap();
+        assert_eq!(condition.status == "True", held.contains_key("f1"));
+        (held.get("f1").map(|t| t.0), condition.reason.clone())
+    };
+    let yes = (Some(at(30)), "Verified".to_owned());
+    let no = (None, "WaitingForVerification".to_owned());
+    let succeeded = || [promotion("a", "Succeeded")];
+    let plain = stage(&held());
+    assert_eq!(verified(&plain, &succeeded(), health("Healthy")), yes);
+    assert_eq!(verified(&plain, &succeeded(), health("NotApplicable")), yes);
+    assert_eq!(verified(&plain, &succeeded(), health("Progressing")), no);
+    assert_eq!(verified(&plain, &succeeded(), health("Unhealthy")), no);
+    assert_eq!(verified(&plain, &succeeded(), health("")), no);
+    assert_eq!(verified(&plain, &[promotion("a", "Running")], health("Healthy")), no);
+    assert_eq!(verified(&plain, &[promotion("a", "Failed")], health("Healthy")), no);
+    assert_eq!(verified(&plain, &[promotion("b", "Succeeded")], health("Healthy")), no);
+    // Health of before says nothing about what came since.
+    let before = stage(&with(held(), "health", json!({ "status": "Healthy" })));
+    assert_eq!(verified(&before, &succeeded(), None), no);
+    // A later refusal of another Promotion takes nothing back.
+    let mut later = promotion("b", "Errored");
+    later.status.as_mut().unwrap().finished_at =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(25)));
+    assert_eq!(verified(&plain, &[promotion("a", "Succeeded"), later], health("Healthy")), yes);
+    // This version runs no analysis, and does not pretend to.
+    let mut analysed = stage(&held());
+    analysed.spec.verification = Some(Default::default());
+    assert_eq!(
+        verified(&analysed, &succeeded(), health("Healthy")),
+        (None, "VerificationError".into())
+    );
+    // Once is enough, and it stays.
+    let once = observe(&plain, &succeeded(), health("Healthy"), at(30));
+    let again = Stage { status: Some(once.clone()), ..plain };
+    assert_eq!(observe(&again, &succeeded(), health("Healthy"), at(99)), once);
+    let sick = observe(&again, &succeeded(), health("Unhealthy"), at(99));
+    assert_eq!(verified_freight(&sick).len(), 1);
+    let info = &once.freight_history[0].verification_history[0];
+    let dashes: Vec<_> = info.id.split('-').map(str::len).collect();
+    assert_eq!((&*info.phase, dashes), ("Successful", vec![8, 4, 4, 4, 12]));
+}
+
+#[test]
+fn all_that_was_verified_in_a_stage_is_known_with_its_first_time() {
+    let item = |name: &str| json!({ "name": name, "origin": { "kind": "Warehouse", "name": "w" } });
+    let entry = |id: &str, freight: &str, verified: Value| json!({ "id": id, "items": { "Warehouse/w": item(freight) }, "verificationHistory": verified });
+    let successful = |second| json!({ "phase": "Successful", "finishTime": at(second) });
+    let status: StageStatus = serde_json::from_value(json!({ "freightHistory": [
+        entry("c", "f3", json!([])),
+        entry("a", "f1", json!([{ "phase": "Failed", "finishTime": at(90) }, successful(80)])),
+        entry("b", "f2", json!([{ "phase": "Failed", "finishTime": at(50) }])),
+        entry("a", "f1", json!([successful(40), successful(30)])),
+    ] }))
+    .unwrap();
+    let known: Vec<_> =
+        verified_freight(&status).into_iter().map(|(name, time)| (name, time.0)).collect();
+    assert_eq!(known, [("f1", at(30))]);
+}
+
+#[test]
+fn a_control_flow_stage_passes_on_what_is_available_to_it() {
+    let mut gate = stage(&json!({}));
+    gate.spec.promotion_template = None;
+    gate.spec.requested_freight[0].sources =
+        serde_json::from_value(json!({ "stages": ["up"], "requiredSoakTime": "30m" })).unwrap();
+    let freight = |origin: &str, status: Value| -> Freight {
+        serde_json::from_value(json!({
+            "metadata": { "name": "f1" },
+            "origin": { "kind": "Warehouse", "name": origin },
+            "status": status,
+        }))
+        .unwrap()
+    };
+    let passed = || Passage::Now(json!({ "verifiedIn": { "dev": { "verifiedAt": at(60) } } }));
+    let up = |soak: &str| json!({ "currentlyIn": { "up": { "since": at(30) } }, "verifiedIn": { "up": { "longestSoak": soak } } });
+    for (origin, status, expected) in [
+        ("w", json!({}), Passage::Rest),
+        ("w", up(""), Passage::At(at(1830))),
+        ("w", up("30m"), passed()),
+        ("w", json!({ "verifiedIn": { "up": {} } }), Passage::Rest),
+        ("w", json!({ "currentlyIn": { "up": { "since": at(30) } } }), Passage::Rest),
+        ("w", json!({ "approvedFor": { "dev": {} } }), passed()),
+        ("w", json!({ "approvedFor": { "dev": {} }, "verifiedIn": { "dev": {} } }), Passage::Rest),
+        ("x", json!({ "approvedFor": { "dev": {} } }), Passage::Rest),
+    ] {
+        let text = format!("{origin} {status}");
+        assert_eq!(passage(&gate, &freight(origin, status), at(60)), expected, "{text}");
+    }
+    gate.spec.requested_freight[0].sources.direct = true;
+    assert_eq!(passage(&gate, &freight("w", json!({})), at(60)), passed());
 }
 
 #[test]

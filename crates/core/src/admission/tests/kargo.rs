@@ -232,7 +232,7 @@ fn a_promotion_is_admitted_once_below_every_front_door() {
     );
     expect(
         create(ALICE, json!({ "spec": { "freight": "0ther" } })),
-        Err(Code::Freight),
+        Err(Code::OriginRequested),
         "of Freight the Stage does not ask for",
     );
     let origin = json!({ "kind": "Warehouse", "name": "main" });
@@ -243,6 +243,67 @@ fn a_promotion_is_admitted_once_below_every_front_door() {
     );
     expect(create(ALICE, json!({ "spec": { "origin": origin } })), Err(Code::Freight), "both");
     expect(create(ALICE, json!({ "spec": { "freight": null } })), Err(Code::Freight), "neither");
+}
+
+#[test]
+fn a_promotion_of_freight_that_is_not_available_is_refused_with_the_reason() {
+    let from_staging = |mut stage: Stage, sources: Value| {
+        stage.spec.requested_freight[0].sources = object(sources);
+        stage
+    };
+    let staging = || json!({ "stages": ["staging"], "requiredSoakTime": "30m" });
+    let world = |status: Value| {
+        let mut world = templates();
+        for stages in [&mut world.cached, &mut world.live] {
+            let prod = from_staging(stages["shop:prod"].clone(), staging());
+            stages.insert("shop:staging", prod.clone());
+            stages.insert("shop:prod", prod);
+        }
+        world.freight[0].status = object(status);
+        world
+    };
+    let create = |world: &World, annotations: Value| {
+        let sent = with(wanted(), json!({ "metadata": { "annotations": annotations } }));
+        let sent = made(world, ALICE, &sent);
+        world.validate(&review(Kind::Promotion, ALICE, None, Some(&sent)))
+    };
+    let there = |since: &str| json!({ "currentlyIn": { "staging": { "since": since } }, "verifiedIn": { "staging": {} } });
+    let rollback = || json!({ "kargo.akuity.io/rollback": "true" });
+    for (row, status, annotations, expected) in [
+        ("not verified", json!({}), json!({}), Err(Code::Verified)),
+        ("soaked", there("2026-11-21T11:30:00Z"), json!({}), Ok(())),
+        ("soaks", there("2026-11-21T11:30:01Z"), json!({}), Err(Code::Soak)),
+        ("approved", json!({ "approvedFor": { "prod": {} } }), json!({}), Ok(())),
+        (
+            "approved elsewhere",
+            json!({ "approvedFor": { "dev": {} } }),
+            json!({}),
+            Err(Code::Verified),
+        ),
+        ("rolled back to", json!({ "verifiedIn": { "prod": {} } }), rollback(), Ok(())),
+        ("rolled back to, though never here", json!({}), rollback(), Err(Code::Verified)),
+        ("of a history without it", json!({}), json!({ COLLECTION: "none" }), Err(Code::Freight)),
+    ] {
+        expect(create(&world(status), annotations), expected, row);
+    }
+    let denied = denied(create(&world(json!({})), json!({})), "not verified").to_string();
+    assert_eq!(
+        denied,
+        format!(
+            "Freight {FREIGHT} is not available to Stage shop:prod: not verified in staging; has to stay in staging for 30m. Promote it to staging first: wharf promote {FREIGHT} --to staging --project shop, or approve it: wharf approve {FREIGHT} --to prod --project shop [verified]"
+        )
+    );
+    // A cache that is behind denies nothing.
+    let mut behind = world(json!({}));
+    behind.live.insert("shop:prod", templates().cached["shop:prod"].clone());
+    expect(create(&behind, json!({})), Ok(()), "as the Stage is now");
+    // A name that nothing can have is asked about by nobody.
+    let mut strange = world(json!({}));
+    for stages in [&mut strange.cached, &mut strange.live] {
+        let prod = from_staging(stages["shop:prod"].clone(), json!({ "stages": ["../x"] }));
+        stages.insert("shop:prod", prod);
+    }
+    expect(create(&strange, json!({})), Err(Code::Verified), "no Stage's name");
 }
 
 #[test]

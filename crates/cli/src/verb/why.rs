@@ -1,0 +1,220 @@
+//! `wharf why`: whether Freight may go to a Stage, and what it lacks.
+
+use clap::Args;
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use kube::Api;
+use kube::api::PostParams;
+use serde::Serialize;
+use wharfinger_api::v1alpha1::{Freight, GROUP, Stage};
+use wharfinger_core::admission::Verb;
+use wharfinger_core::availability::{
+    Upstream, applications, availability, permission, queue, upstream_of,
+};
+use wharfinger_core::check::{Check, Code, State};
+use wharfinger_core::claim::StageName;
+
+use crate::exit::{Exit, Failure};
+use crate::freight::{alias, called, name, version};
+use crate::output::{Format, Look, Mark, age, clean, documents, moment, span};
+use crate::session::Session;
+
+/// Say whether Freight may go to a Stage, and why not
+///
+/// Exit code 0: it is available; 5: it is not; 4: it is, and you may not promote it.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  wharf why v1.9.1 --to prod")]
+pub struct Why {
+    /// The Freight: name, alias or version
+    freight: String,
+
+    /// The Stage
+    #[arg(long, visible_alias = "stage", value_name = "STAGE")]
+    to: String,
+}
+
+impl Why {
+    pub async fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let stage = session.stage(&self.to).await?;
+        let freight = session.freight(&self.freight, Some(&stage)).await?;
+        let on = StageName { project: session.project().await?.into(), stage: self.to };
+        let reasons = Reasons::found(session, &on, &stage, &freight).await?;
+        let Session { console, global, .. } = session;
+        match global.output {
+            Format::Table | Format::Wide => {
+                for line in reasons.lines(session, console.out) {
+                    console.line(line)?;
+                }
+            }
+            Format::Name => {
+                for check in reasons.checks.iter().filter(|c| c.state != State::Passed) {
+                    console.line(check.code.to_string())?;
+                }
+            }
+            format => documents(console, format, &[&reasons])?,
+        }
+        Ok(reasons.exit())
+    }
+}
+
+/// What speaks for and against a promotion.
+#[derive(Debug, Serialize)]
+struct Reasons {
+    project: String,
+    stage: String,
+    freight: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    alias: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    version: String,
+    available: bool,
+    permitted: bool,
+    checks: Vec<Check>,
+    #[serde(skip)]
+    called: String,
+}
+
+impl Reasons {
+    async fn found(
+        session: &Session,
+        on: &StageName,
+        stage: &Stage,
+        freight: &Freight,
+    ) -> Result<Self, Failure> {
+        let mut upstream = vec![];
+        for name in upstream_of(stage, freight) {
+            let api: Api<Stage> = session.of_project().await?;
+            let found = api.get_opt(name).await;
+            upstream
+                .push((name, found.map_err(|e| Failure::api(format!("read Stage {name}"), &e))?));
+        }
+        let upstream: Upstream<'_> = upstream.iter().map(|(n, s)| (*n, s.as_ref())).collect();
+        let mut checks = availability(stage, freight, &upstream, session.now());
+        let available = checks.iter().all(|c| c.state == State::Passed);
+
+        let mut promotions = session.promotions(stage).await?;
+        promotions.reverse();
+        checks.push(queue(&promotions));
+        let permissions = permissions(session, on).await?;
+        let permitted = permissions.iter().all(|c| c.state == State::Passed);
+        checks.extend(permissions);
+        // Not everybody who promotes may look at Applications.
+        match session.applications().await {
+            Ok(all) => {
+                let named = all.iter().filter(|(_, stages)| stages.contains(on));
+                let named = named.map(|(app, _)| format!("{}/{}", app.namespace(), app.name()));
+                checks.push(applications(stage, &named.collect::<Vec<_>>()));
+            }
+            Err(failure) if failure.exit == Exit::NotAllowed => {}
+            Err(failure) => return Err(failure),
+        }
+        Ok(Self {
+            project: on.project.clone(),
+            stage: on.stage.clone(),
+            freight: name(freight).into(),
+            alias: alias(freight).into(),
+            version: version(freight),
+            available,
+            permitted,
+            checks,
+            called: called(freight),
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        match (self.available, self.permitted) {
+            (false, _) => Exit::Blocked,
+            (true, false) => Exit::NotAllowed,
+            (true, true) => Exit::Done,
+        }
+    }
+
+    fn lines(&self, session: &Session, look: Look) -> Vec<String> {
+        let Self { project, stage, called, .. } = self;
+        let (mark, verdict) = match (self.available, self.permitted) {
+            (false, _) => (Mark::Failed, "is not available to"),
+            (true, false) => (Mark::Failed, "is available, but you may not promote it to"),
+            (true, true) => (Mark::Passed, "is available to"),
+        };
+        let head = format!("{called} {verdict} {project}/{stage}");
+        let mut lines = vec![format!("{} {}", mark.painted(look), clean(&head))];
+        let width = self.checks.iter().map(|c| c.code.to_string().len()).max().unwrap_or_default();
+        for check in &self.checks {
+            let mark = Mark::from(check.state).painted(look);
+            let text = format!("{:width$}  {}{}", check.code, check.text, times(session, check));
+            lines.push(format!("  {mark} {}", clean(&text)));
+            if !check.fix.is_empty() {
+                lines.push(format!("    {:width$}  {}", "", clean(&check.fix)));
+            }
+        }
+        if self.available && self.permitted {
+            lines.push(
+                clean(&format!("next: wharf promote {} --to {stage} --wait", self.freight)).into(),
+            );
+        }
+        lines
+    }
+}
+
+/// Since when a check is so, and how long still.
+fn times(session: &Session, check: &Check) -> String {
+    let since = check.since.map(|at| format!(" ({} ago)", age(at, session.now())));
+    let until = check.until.map(|at| {
+        format!(", until {} (in {})", moment(at), span(at.duration_since(session.now())))
+    });
+    format!("{}{}", since.unwrap_or_default(), until.unwrap_or_default())
+}
+
+/// What whoever asks lacks to promote to the Stage: its verb, and to create Promotions at all.
+async fn permissions(session: &Session, on: &StageName) -> Result<Vec<Check>, Failure> {
+    let user = whoami(session).await?;
+    let promote = may(session, on, Verb::Promote.as_str(), "stages", Some(&on.stage)).await?;
+    let mut checks = vec![permission(on, &user, promote)];
+    if !may(session, on, "create", "promotions", None).await? {
+        let text = format!("{user} may not create Promotions in Project {}", on.project);
+        checks.push(
+            Check::failed(Code::Permission, text)
+                .fix(format!("Grant it create on promotions of the group {GROUP}")),
+        );
+    }
+    Ok(checks)
+}
+
+async fn whoami(session: &Session) -> Result<String, Failure> {
+    let api: Api<SelfSubjectReview> = Api::all(session.client().await?.clone());
+    let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await;
+    let review = review.map_err(|e| Failure::api("ask the cluster who you are", &e))?;
+    let user = review.status.and_then(|s| s.user_info).and_then(|u| u.username);
+    Ok(user.unwrap_or_else(|| "you".into()))
+}
+
+async fn may(
+    session: &Session,
+    on: &StageName,
+    verb: &str,
+    resource: &str,
+    name: Option<&str>,
+) -> Result<bool, Failure> {
+    let api: Api<SelfSubjectAccessReview> = Api::all(session.client().await?.clone());
+    let attributes = ResourceAttributes {
+        group: Some(GROUP.into()),
+        resource: Some(resource.into()),
+        namespace: Some(on.project.clone()),
+        name: name.map(Into::into),
+        verb: Some(verb.into()),
+        ..ResourceAttributes::default()
+    };
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(attributes),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    let review = api.create(&PostParams::default(), &review).await;
+    let review = review.map_err(|e| Failure::api("ask the cluster what you may do", &e))?;
+    Ok(review.status.is_some_and(|s| s.allowed))
+}
