@@ -29,20 +29,24 @@ impl Session {
 
     /// The Applications that name a Stage, each as `<namespace>/<name>`.
     pub async fn applications_of(&self, stage: &StageName) -> Result<Vec<String>, Failure> {
-        let client = self.client().await?.clone();
-        let listed = all(&Api::all(client.clone()), ListParams::default(), LIST).await;
-        let apps: Vec<Application> = match listed {
-            // Whoever may not look everywhere may look in Argo CD's own namespace.
-            Err(failure) if failure.exit == Exit::NotAllowed => {
-                let there = Api::namespaced(client, &self.global.argocd_namespace);
-                all(&there, ListParams::default(), LIST).await?
-            }
-            listed => listed?,
-        };
+        let apps = self.every_application().await?;
         let theirs = apps
             .iter()
             .filter(|app| authorized_stages(app).is_ok_and(|stages| stages.contains(stage)));
         Ok(theirs.map(|app| format!("{}/{}", app.namespace(), app.name())).collect())
+    }
+
+    /// All Applications that may be listed.
+    pub async fn every_application(&self) -> Result<Vec<Application>, Failure> {
+        let client = self.client().await?.clone();
+        match all(&Api::all(client.clone()), ListParams::default(), LIST).await {
+            // Whoever may not look everywhere may look in Argo CD's own namespace.
+            Err(failure) if failure.exit == Exit::NotAllowed => {
+                let there = Api::namespaced(client, &self.global.argocd_namespace);
+                all(&there, ListParams::default(), LIST).await
+            }
+            listed => listed,
+        }
     }
 
     /// The Freight of a Stage's Project.

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 pub mod argocd;
 pub mod ask;
 pub mod compare;
+pub mod doctor;
 pub mod exit;
 pub mod find;
 pub mod follow;
@@ -53,6 +54,7 @@ enum Verb {
     Diff(verb::Diff),
     Adopt(verb::Adopt),
     Release(verb::Release),
+    Doctor(verb::Doctor),
     Completion(verb::Completion),
 }
 
@@ -93,6 +95,7 @@ impl Verb {
             Self::Diff(verb) => verb.run(session).await,
             Self::Adopt(verb) => verb.run(session).await,
             Self::Release(verb) => verb.run(session).await,
+            Self::Doctor(verb) => verb.run(session).await,
             Self::Completion(verb) => verb.run(session).await,
         }
     }
