@@ -161,6 +161,28 @@ impl Cluster {
         self.tool(&self.kubectl_with(&self.kubeconfig(identity)?).args(args.iter().copied()))
     }
 
+    /// `wharf` as admin; it is there once Wharfinger is installed.
+    pub fn wharf(&self, args: &[&str]) -> Result<Output> {
+        self.tool(&self.wharf_with(&self.kubeconfig_admin()).args(args.iter().copied()))
+    }
+
+    /// `wharf` as a person, who has the permissions of that name and no group.
+    pub fn wharf_as(&self, person: &str, args: &[&str]) -> Result<Output> {
+        let kubeconfig = self.kubeconfig_person(person)?;
+        self.tool(&self.wharf_with(&kubeconfig).args(args.iter().copied()))
+    }
+
+    /// `wharf` as admin, interrupted as by Ctrl-C after that time.
+    pub fn wharf_interrupted(&self, after: Duration, args: &[&str]) -> Result<Output> {
+        let wharf = self.wharf_with(&self.kubeconfig_admin());
+        let seconds = after.as_secs_f64().to_string();
+        let timeout = Program { path: "timeout".into(), ..wharf.clone() }
+            .args(["--preserve-status", "--signal=INT", &seconds])
+            .args([wharf.path.to_string_lossy()])
+            .args(args.iter().copied());
+        self.tool(&timeout)
+    }
+
     /// The argocd command line client.
     pub fn argocd(&self, args: &[&str]) -> Result<Output> {
         self.tool(&self.argocd_client()?.args(args.iter().copied()))
@@ -374,6 +396,22 @@ impl Cluster {
 
     fn kubectl_with(&self, kubeconfig: &Path) -> Program {
         self.part("kubectl").env("KUBECONFIG", kubeconfig.to_string_lossy())
+    }
+
+    fn wharf_with(&self, kubeconfig: &Path) -> Program {
+        self.with_environment(Program::new(self.file("bin").join("wharf")))
+            .env("KUBECONFIG", kubeconfig.to_string_lossy())
+            .env("LANG", "C.UTF-8")
+    }
+
+    /// A kubeconfig by which admin acts as somebody else.
+    fn kubeconfig_person(&self, name: &str) -> Result<PathBuf> {
+        let mut config: Value = serde_json::from_str(&fs::read_to_string(self.kubeconfig_admin())?)?;
+        config["users"][0]["user"]["as"] = name.into();
+        let path = self.file(&format!("{}.kubeconfig", name.replace([':', '/'], "_")));
+        fs::write(&path, config.to_string())
+            .with_context(|| format!("writing {}", path.display()))?;
+        Ok(path)
     }
 
     fn write_kubeconfig(

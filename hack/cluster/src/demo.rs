@@ -28,24 +28,22 @@ pub(crate) fn prepare(cluster: &Cluster) -> Result<[String; 3]> {
     cluster.git().commit("shop", &[("web/deployment.yaml", DEPLOYMENT)], "A Deployment")?;
     let freight = [name_of("v1")?, name_of("v2")?];
     fs::write(cluster.file("shop.yaml"), objects(&repository, &freight))?;
-    for (tag, freight) in ["v1", "v2"].iter().zip(&freight) {
-        let promotion = format!(
-            "apiVersion: kargo.akuity.io/v1alpha1
-kind: Promotion
-metadata: {{generateName: promo-, namespace: shop}}
-spec: {{stage: dev, freight: {freight}}}
-"
-        );
-        fs::write(cluster.file(&format!("promote-{tag}.yaml")), promotion)?;
-    }
+    script(
+        &cluster.folder("tools")?.join("wharf"),
+        &format!(
+            "KUBECONFIG={} exec {}",
+            cluster.kubeconfig_admin().display(),
+            cluster.file("bin").join("wharf").display()
+        ),
+    )?;
     let folder = cluster.folder_of_run().display().to_string();
     let kubectl = format!("{folder}/tools/kubectl");
     Ok([
         format!("{kubectl} apply -f {folder}/shop.yaml"),
         format!(
-            "{kubectl} create -f {folder}/promote-v1.yaml      # then promote-v2.yaml, and back"
+            "{folder}/tools/wharf -p shop promote v1 --to dev --wait      # then v2; and: wharf -p shop rollback dev"
         ),
-        format!("{kubectl} get promotions,stages,applications,deployments -A -o wide"),
+        format!("{folder}/tools/wharf -p shop status dev"),
     ])
 }
 

@@ -26,7 +26,8 @@ use crate::{
     together::{Job, together},
 };
 
-const PACKAGES: [&str; 3] = ["wharfinger-sidecar", "wharfinger-webhook", "wharfinger-controller"];
+const PROGRAMS: [&str; 4] =
+    ["wharfinger-sidecar", "wharfinger-webhook", "wharfinger-controller", "wharf"];
 
 /// What `uninstall_wharfinger` takes away again.
 pub(crate) struct Installed {
@@ -48,7 +49,8 @@ impl Cluster {
         if installed.is_some() {
             return Ok(());
         }
-        let binaries = parts::build_ours(&self.run, &PACKAGES, self.options.fault_points)?;
+        let binaries = parts::build_ours(&self.run, &PROGRAMS, self.options.fault_points)?;
+        self.keep(&binaries, "wharf")?;
         let documents = self.documents()?;
         let (webhooks, rest): (Vec<_>, Vec<_>) =
             documents.iter().cloned().partition(Document::is_webhook);

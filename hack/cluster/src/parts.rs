@@ -51,7 +51,7 @@ const FAULT_POINTS: [&str; 2] = ["wharfinger-controller", "wharfinger-webhook"];
 /// Our own programs, by name.
 pub(crate) type Binaries = BTreeMap<String, PathBuf>;
 
-/// Builds the packages `names` in the profile this harness was built in.
+/// Builds the programs `names` in the profile this harness was built in.
 pub(crate) fn build_ours(run: &Run, names: &[&str], fault_points: bool) -> Result<Binaries> {
     run.say(&format!("building {} with cargo", names.join(", ")));
     let mut program = Program::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -84,7 +84,7 @@ pub(crate) fn build_ours(run: &Run, names: &[&str], fault_points: bool) -> Resul
         })
         .collect();
     for name in names {
-        built.get(*name).with_context(|| format!("package {name} has no program of its name"))?;
+        built.get(*name).with_context(|| format!("no package has a program {name}"))?;
     }
     Ok(built)
 }

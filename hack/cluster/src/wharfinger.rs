@@ -66,6 +66,16 @@ impl Cluster {
         Ok(Door { port, authority_pem: self.keys.authority_pem() })
     }
 
+    /// A copy of a program of ours: the next `cargo build` must not change what this cluster starts.
+    pub(crate) fn keep(&self, binaries: &Binaries, name: &str) -> Result<PathBuf> {
+        let path = binaries.get(name).with_context(|| format!("{name} was not built"))?;
+        let copy = self.file("bin").join(name);
+        if !copy.exists() {
+            link_or_copy(path, &copy)?;
+        }
+        Ok(copy)
+    }
+
     fn start_ours(
         &self,
         binaries: &Binaries,
@@ -75,12 +85,7 @@ impl Cluster {
     ) -> Result<Process> {
         let name = role.to_string();
         let package = name.trim_end_matches("-b");
-        let path = binaries.get(package).with_context(|| format!("{package} was not built"))?;
-        // A copy: the next `cargo build` must not change what a restart of this cluster starts.
-        let copy = self.file("bin").join(package);
-        if !copy.exists() {
-            link_or_copy(path, &copy)?;
-        }
+        let copy = self.keep(binaries, package)?;
         let kubeconfig = self.kubeconfig(identity)?;
         self.launch(role, || {
             let admin = self.port()?;
