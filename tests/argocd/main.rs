@@ -1,5 +1,6 @@
 //! What the product promises, on a real kube-apiserver and a real Argo CD.
 
+mod adopt;
 mod converging;
 mod crash;
 mod docs;
@@ -9,4 +10,5 @@ mod outage;
 mod owners;
 mod promotions;
 mod refusals;
+mod rendered;
 mod uninstall;

@@ -406,7 +406,8 @@ impl Cluster {
 
     /// A kubeconfig by which admin acts as somebody else.
     fn kubeconfig_person(&self, name: &str) -> Result<PathBuf> {
-        let mut config: Value = serde_json::from_str(&fs::read_to_string(self.kubeconfig_admin())?)?;
+        let mut config: Value =
+            serde_json::from_str(&fs::read_to_string(self.kubeconfig_admin())?)?;
         config["users"][0]["user"]["as"] = name.into();
         let path = self.file(&format!("{}.kubeconfig", name.replace([':', '/'], "_")));
         fs::write(&path, config.to_string())

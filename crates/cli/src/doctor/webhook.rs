@@ -203,9 +203,7 @@ mod tests {
         let mut found = wanted().remove(0);
         for webhook in found["webhooks"].as_array_mut().unwrap() {
             webhook["clientConfig"]["caBundle"] = "Y2E=".into();
-            for rule in webhook["rules"].as_array_mut().unwrap() {
-                rule["scope"] = "*".into();
-            }
+            webhook["rules"] = rules(webhook).into();
         }
         change(&mut found["webhooks"][0]);
         found
