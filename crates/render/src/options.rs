@@ -468,6 +468,17 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_documentation_is_sound() {
+        let page = include_str!("../../../docs/adopt.md");
+        let (_, example) = page.split_once("```yaml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let source = crate::documents::parse(example).unwrap().unwrap();
+        let options = Options::parse(&source["plugin"]["parameters"].to_string()).unwrap();
+        options.check(Kind::Helm).unwrap();
+        assert!(options.skip_crds);
+    }
+
+    #[test]
     fn what_is_not_a_parameter_is_refused_by_name() {
         let check = |json: &str, part: &str| {
             let text = Options::parse(json).unwrap_err().to_string();
