@@ -125,6 +125,33 @@ fn plain_files_come_and_go_only_as_git_has_them() -> Result<()> {
 }
 
 #[test]
+fn several_sources_come_and_go() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "adopt-several")?;
+    project.stage("dev")?;
+    project.freight("in-git")?;
+    let app = App::new(&project, "web", "dev", Kind::Several)?.auto_sync();
+    let app = app.with(|spec, annotations| {
+        *annotations = json!({});
+        for source in spec["sources"].as_array_mut().into_iter().flatten() {
+            source.as_object_mut().expect("a source must be an object").shift_remove("plugin");
+        }
+        spec["sources"][1]["kustomize"] = json!({ "nameSuffix": "-x" });
+    });
+    app.create()?;
+    app.runs("in-git")?;
+    let before = deployed(&app, &project)?;
+    let sources = app.get()?["spec"]["sources"].clone();
+    adopted(&cluster, &app, "adopt-several:dev")?;
+    ensure!(app.claims()?.len() == 2, "{:?}", app.claims()?);
+    ensure!(deployed(&app, &project)? == before, "a Pod was restarted by adopting");
+    released(&cluster, &app, &[])?;
+    ensure!(app.get()?["spec"]["sources"] == sources, "{:#}", app.get()?["spec"]);
+    ensure!(deployed(&app, &project)? == before, "a Pod was restarted by releasing");
+    Ok(())
+}
+
+#[test]
 fn what_can_not_be_adopted_stays_as_it_is() -> Result<()> {
     let cluster = shared()?.use_it()?;
     let project = Project::new(&cluster, "adopt-refused")?;

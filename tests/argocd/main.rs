@@ -1,6 +1,7 @@
 //! What the product promises, on a real kube-apiserver and a real Argo CD.
 
 mod adopt;
+mod availability;
 mod converging;
 mod crash;
 mod docs;
@@ -12,3 +13,4 @@ mod promotions;
 mod refusals;
 mod rendered;
 mod uninstall;
+mod wharf;

@@ -48,9 +48,18 @@ impl<'c> Project<'c> {
     }
 
     pub fn stage_with(&self, name: &str, steps: &Value) -> Result<()> {
+        self.stage_of(name, &json!({ "direct": true }), steps)
+    }
+
+    /// A Stage that takes Freight from such sources and assigns it.
+    pub fn stage_after(&self, name: &str, sources: &Value) -> Result<()> {
+        self.stage_of(name, sources, &json!([{ "uses": "assign" }]))
+    }
+
+    fn stage_of(&self, name: &str, sources: &Value, steps: &Value) -> Result<()> {
         let origin = json!({ "kind": "Warehouse", "name": "main" });
         let spec = json!({
-            "requestedFreight": [{ "origin": origin, "sources": { "direct": true } }],
+            "requestedFreight": [{ "origin": origin, "sources": sources }],
             "promotionTemplate": { "spec": { "steps": steps } },
         });
         self.admin.create(

@@ -161,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    fn object(kind: &str, name: &str, more: Value) -> Value {
+    fn object(kind: &str, name: &str, more: &Value) -> Value {
         let mut object = json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } });
         object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         object
@@ -170,14 +170,14 @@ mod tests {
     #[test]
     fn what_came_went_and_changed_is_told_by_object() {
         let before = [
-            object("Service", "web", json!({ "spec": { "port": 80 } })),
-            object("ConfigMap", "old", json!({ "data": { "a": "1" } })),
-            object("ConfigMap", "same", json!({})),
+            object("Service", "web", &json!({ "spec": { "port": 80 } })),
+            object("ConfigMap", "old", &json!({ "data": { "a": "1" } })),
+            object("ConfigMap", "same", &json!({})),
         ];
         let after = [
-            object("ConfigMap", "same", json!({})),
-            object("ConfigMap", "new", json!({ "data": { "a": "1" } })),
-            object("Service", "web", json!({ "spec": { "port": 81 } })),
+            object("ConfigMap", "same", &json!({})),
+            object("ConfigMap", "new", &json!({ "data": { "a": "1" } })),
+            object("Service", "web", &json!({ "spec": { "port": 81 } })),
         ];
         let changes = compare(&before, &after);
         let short: Vec<_> = changes.iter().map(|c| (c.object.to_string(), c.what)).collect();
@@ -211,7 +211,7 @@ mod tests {
             object(
                 "Secret",
                 "tls",
-                json!({
+                &json!({
                     "stringData": { "a": value, "b": "hunter3" },
                     "metadata": { "name": "tls", "annotations": { "kubectl.kubernetes.io/last-applied-configuration": value } },
                 }),

@@ -2,12 +2,13 @@
 
 use std::fmt::Debug;
 
+use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, PartialObjectMeta};
 use kube::core::NamespaceResourceScope;
 use serde::de::DeserializeOwned;
 use wharfinger_api::argocd::Application;
-use wharfinger_api::v1alpha1::{Freight, Project, Promotion, STAGE_LABEL, Stage};
-use wharfinger_core::claim::{StageName, authorized_stages};
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, Project, Promotion, STAGE_LABEL, Stage};
+use wharfinger_core::claim::{StageName, authorized};
 
 use crate::exit::{Exit, Failure};
 use crate::freight;
@@ -60,13 +61,16 @@ impl Session {
         Ok(promotions)
     }
 
-    /// The Applications that name one of the Project's Stages, with the Stages they name.
-    pub async fn applications(&self) -> Result<Vec<(Application, Vec<StageName>)>, Failure> {
-        let project = self.project().await?;
+    /// The Applications that name a Stage, by namespace and name.
+    pub async fn applications_of(
+        &self,
+        stage: &StageName,
+    ) -> Result<Vec<(String, String)>, Failure> {
         let client = self.client().await?.clone();
         let everywhere = Api::all(client.clone());
+        // Their metadata is enough, and much less than all of them.
         let listed = all(&everywhere, ListParams::default(), "list Applications").await;
-        let applications: Vec<Application> = match listed {
+        let applications: Vec<PartialObjectMeta<Application>> = match listed {
             // Whoever may not look everywhere may look in Argo CD's own namespace, where most of them are.
             Err(failure) if failure.exit == Exit::NotAllowed => {
                 let there = Api::namespaced(client, &self.global.argocd_namespace);
@@ -74,12 +78,12 @@ impl Session {
             }
             listed => listed?,
         };
-        let ours = applications.into_iter().filter_map(|app| {
-            let mut stages = authorized_stages(&app).ok()?;
-            stages.retain(|s| s.project == project);
-            (!stages.is_empty()).then_some((app, stages))
-        });
-        Ok(ours.collect())
+        let names = |app: &PartialObjectMeta<Application>| {
+            let annotation = app.annotations().get(AUTHORIZED_STAGE)?;
+            let named = authorized(annotation).is_ok_and(|stages| stages.contains(stage));
+            named.then(|| (app.namespace().unwrap_or_default(), app.name_any()))
+        };
+        Ok(applications.iter().filter_map(names).collect())
     }
 
     /// The object of that name in the Project, or a failure that says what is there instead.
@@ -110,7 +114,7 @@ impl Session {
         let api: Api<PartialObjectMeta<K>> = self.of_project().await?;
         let Ok(there) = all(&api, ListParams::default(), "").await else { return Ok(failure) };
         if there.is_empty() {
-            return Ok(self.empty(failure).await);
+            return Ok(self.no_project().await.unwrap_or(failure.next("There is none at all yet")));
         }
         let names = there.iter().filter_map(|o| o.metadata.name.as_deref());
         Ok(match did_you_mean(name, names) {
@@ -119,22 +123,18 @@ impl Session {
         })
     }
 
-    /// Nothing of a kind is there: perhaps there is no such Project.
-    async fn empty(&self, failure: Failure) -> Failure {
-        let (Ok(client), Ok(project)) = (self.client().await, self.project().await) else {
-            return failure;
-        };
+    /// That there is no such Project, where that can be told: asked when nothing is found in it.
+    pub async fn no_project(&self) -> Option<Failure> {
+        let (client, project) = (self.client().await.ok()?, self.project().await.ok()?);
         let api: Api<Project> = Api::all(client.clone());
-        let Ok(projects) = all(&api, ListParams::default(), "").await else { return failure };
+        let projects = all(&api, ListParams::default(), "list Projects").await.ok()?;
         let names: Vec<_> = projects.iter().filter_map(|p| p.metadata.name.as_deref()).collect();
         if names.contains(&project) {
-            return failure.next("There is none at all yet");
+            return None;
         }
+        let meant = did_you_mean(project, names);
         let failure = Failure::new(format!("there is no Project {project}"));
-        match did_you_mean(project, names) {
-            Some(meant) => failure.next(meant),
-            None => failure.next("List them: wharf get projects"),
-        }
+        Some(failure.next(meant.unwrap_or_else(|| "List them: wharf get projects".into())))
     }
 }
 

@@ -5,7 +5,7 @@ use kube::api::ListParams;
 use wharfinger_api::argocd::Application;
 use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, FreightCollection, Stage};
 use wharfinger_core::assignment::target;
-use wharfinger_core::claim::{StageName, authorized_stages, the_stage};
+use wharfinger_core::claim::{StageName, the_stage};
 use wharfinger_core::freight::reference;
 
 use crate::argocd::App;
@@ -25,15 +25,6 @@ impl Session {
             Failure::new(format!("there is no Stage {} in Project {}", name.stage, name.project))
                 .next(format!("List them: wharf get stages -p {}", name.project))
         })
-    }
-
-    /// The Applications that name a Stage, each as `<namespace>/<name>`.
-    pub async fn applications_of(&self, stage: &StageName) -> Result<Vec<String>, Failure> {
-        let apps = self.every_application().await?;
-        let theirs = apps
-            .iter()
-            .filter(|app| authorized_stages(app).is_ok_and(|stages| stages.contains(stage)));
-        Ok(theirs.map(|app| format!("{}/{}", app.namespace(), app.name())).collect())
     }
 
     /// All Applications that may be listed.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod actor;
 pub mod argocd;
 pub mod ask;
 pub mod compare;

@@ -67,22 +67,21 @@ struct Cluster {
 }
 
 impl Session {
-    /// On this process's own terminal, over its kubeconfig.
-    pub fn of_process(global: Global) -> Self {
-        let console = Console::of_process(global.color);
-        Self { global, console, clock: Timestamp::now, cluster: OnceCell::new() }
+    pub fn new(global: Global, console: Console, clock: fn() -> Timestamp) -> Self {
+        Self { global, console, clock, cluster: OnceCell::new() }
     }
 
-    /// Over a client that is there already.
-    pub fn with_client(
-        global: Global,
-        console: Console,
-        clock: fn() -> Timestamp,
-        client: Client,
-    ) -> Self {
+    /// On this process's own terminal.
+    pub fn of_process(global: Global) -> Self {
+        let console = Console::of_process(global.color);
+        Self::new(global, console, Timestamp::now)
+    }
+
+    /// Over a client that is there already, and not over a kubeconfig.
+    #[must_use]
+    pub fn over(self, client: Client) -> Self {
         let namespace = client.default_namespace().to_owned();
-        let cluster = OnceCell::new_with(Some(Cluster { client, namespace }));
-        Self { global, console, clock, cluster }
+        Self { cluster: OnceCell::new_with(Some(Cluster { client, namespace })), ..self }
     }
 
     pub async fn client(&self) -> Result<&Client, Failure> {
@@ -116,10 +115,21 @@ impl Session {
 
     /// Tells a person how it ended, where that is not the result itself.
     pub fn conclude(&self, done: Result<Exit, Failure>) -> Exit {
-        done.unwrap_or_else(|failure| {
+        done.unwrap_or_else(|mut failure| {
+            for next in &mut failure.next {
+                *next = self.proposed(next);
+            }
             self.console.refuse(&failure);
             failure.exit
         })
+    }
+
+    /// A line that proposes commands (`wharf …`): they are to work where this one worked.
+    pub fn proposed(&self, line: &str) -> String {
+        match &self.global.project {
+            Some(project) => line.replace("wharf ", &format!("wharf -p {project} ")),
+            None => line.into(),
+        }
     }
 
     async fn cluster(&self) -> Result<&Cluster, Failure> {

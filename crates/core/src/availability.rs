@@ -81,11 +81,21 @@ pub fn unavailable(stage: &Stage, freight: &Freight, checks: &[Check]) -> Option
     Some(Check { text, until: missing.iter().find_map(|c| c.until), ..first })
 }
 
+/// How many of several things a text names.
+const NAMED: usize = 5;
 /// Of how many Stages upstream something has to be known: a list may be long, and its first entries say enough.
 const ADVISED: usize = 5;
 
 fn request<'s>(stage: &'s Stage, freight: &Freight) -> Option<&'s FreightRequest> {
     stage.spec.requested_freight.iter().find(|r| r.origin == freight.origin)
+}
+
+fn named<N: AsRef<str>>(names: &[N]) -> String {
+    let shown: Vec<_> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// What checks call the two that they are about.

@@ -50,23 +50,24 @@ fn edits(options: &Options) -> Vec<Vec<OsString>> {
         ("--include-templates", options.label_include_templates),
     ];
     let annotations = [("--force", options.force_common_annotations)];
-    let all: [(&str, &str, &[(&str, bool)], Vec<String>); 7] = [
-        ("set", "nameprefix", &[], text(&options.name_prefix)),
-        ("set", "namesuffix", &[], text(&options.name_suffix)),
-        ("set", "image", &[], options.images.clone()),
-        ("set", "replicas", &[], options.replicas.clone()),
-        ("add", "label", &labels, pairs(&options.common_labels)),
-        ("add", "annotation", &annotations, pairs(&options.common_annotations)),
-        ("set", "namespace", &[], text(&options.namespace)),
-    ];
-    let edit = |(verb, what, flags, values): (&str, &str, &[(&str, bool)], Vec<String>)| {
+    let mut all = Vec::new();
+    let mut edit = |verb: &str, what: &str, flags: &[(&str, bool)], values: Vec<String>| {
+        if values.is_empty() {
+            return;
+        }
         let flags = flags.iter().filter(|(_, on)| *on).map(|(flag, _)| *flag);
-        let words = ["edit", verb, what].into_iter().chain(flags).map(OsString::from);
-        // What follows is never taken for a flag.
-        let values = ["--".into()].into_iter().chain(values.into_iter().map(OsString::from));
-        words.chain(values).collect()
+        // What follows the dashes is never taken for a flag.
+        let words = ["edit", verb, what].into_iter().chain(flags).chain(["--"]).map(OsString::from);
+        all.push(words.chain(values.into_iter().map(OsString::from)).collect());
     };
-    all.into_iter().filter(|(.., values)| !values.is_empty()).map(edit).collect()
+    edit("set", "nameprefix", &[], text(&options.name_prefix));
+    edit("set", "namesuffix", &[], text(&options.name_suffix));
+    edit("set", "image", &[], options.images.clone());
+    edit("set", "replicas", &[], options.replicas.clone());
+    edit("add", "label", &labels, pairs(&options.common_labels));
+    edit("add", "annotation", &annotations, pairs(&options.common_annotations));
+    edit("set", "namespace", &[], text(&options.namespace));
+    all
 }
 
 /// Fields that name files or folders to build on.

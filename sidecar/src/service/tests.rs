@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tonic::Code;
 use wharfinger_daemon::{Readiness, Tasks};
-use wharfinger_render::{Form, Options, Tools};
+use wharfinger_render::Tools;
 
 use super::*;
 use crate::cluster::Cluster;

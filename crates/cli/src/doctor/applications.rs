@@ -116,7 +116,7 @@ mod tests {
 
     const ID: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
 
-    fn app(annotation: Option<&str>, plugin: bool, conditions: Value) -> Application {
+    fn app(annotation: Option<&str>, plugin: bool, conditions: &Value) -> Application {
         let source = if plugin {
             json!({ "plugin": { "name": "wharfinger", "env": [
                 { "name": "WHARFINGER_STAGE", "value": "shop:dev" }, { "name": "WHARFINGER_FREIGHT", "value": format!("1-{ID}") } ] } })
@@ -151,21 +151,15 @@ mod tests {
             assert_eq!(found, expected, "{checks:?}");
         };
         let fine = json!([]);
-        check(app(Some("shop:dev"), true, fine.clone()), None);
-        check(app(Some("shop:dev"), false, fine.clone()), None);
-        check(app(None, false, fine.clone()), None);
-        check(app(None, true, fine.clone()), Some((Code::AuthorizedStage, State::Failed)));
-        check(
-            app(Some("shop:gone"), true, fine.clone()),
-            Some((Code::StageMissing, State::Failed)),
-        );
-        check(
-            app(Some("shop:gone"), false, fine.clone()),
-            Some((Code::StageMissing, State::Warning)),
-        );
-        check(app(Some("*"), false, fine), Some((Code::AuthorizedStage, State::Warning)));
+        check(app(Some("shop:dev"), true, &fine), None);
+        check(app(Some("shop:dev"), false, &fine), None);
+        check(app(None, false, &fine), None);
+        check(app(None, true, &fine), Some((Code::AuthorizedStage, State::Failed)));
+        check(app(Some("shop:gone"), true, &fine), Some((Code::StageMissing, State::Failed)));
+        check(app(Some("shop:gone"), false, &fine), Some((Code::StageMissing, State::Warning)));
+        check(app(Some("*"), false, &fine), Some((Code::AuthorizedStage, State::Warning)));
         let error = json!([{ "type": "ComparisonError", "message": "Manifest generation error (cached): x" }]);
-        check(app(Some("shop:dev"), true, error), Some((Code::RenderFailed, State::Failed)));
+        check(app(Some("shop:dev"), true, &error), Some((Code::RenderFailed, State::Failed)));
         assert_eq!(judge(&[], &stages, now).len(), 1);
     }
 }

@@ -143,7 +143,7 @@ fn refusal(tried: Result<(), kube::Error>) -> Result<Check, Failure> {
         Err(kube::Error::Api(status)) if status.message.contains("denied the request: wharfinger") => {
             Ok(passed(Code::Probe, "on trial, an Application that claims Freight it can't have is DENIED"))
         }
-        Err(e) => untried(e),
+        Err(e) => untried(&e),
         Ok(()) => Ok(Check::failed(
             Code::Probe,
             "on trial, an Application that claims Freight it can't have is ADMITTED: the webhook is not asked",
@@ -168,12 +168,12 @@ fn admission(tried: Result<(), kube::Error>) -> Result<Check, Failure> {
             Ok(Check::failed(Code::Probe, text)
                 .fix("Look at the webhook's log; it may be of another version"))
         }
-        Err(e) => untried(e),
+        Err(e) => untried(&e),
     }
 }
 
-fn untried(error: kube::Error) -> Result<Check, Failure> {
-    match &error {
+fn untried(error: &kube::Error) -> Result<Check, Failure> {
+    match error {
         kube::Error::Api(status) if status.message.contains("failed calling webhook") => {
             Ok(Check::failed(Code::Probe, format!("the API server can't reach the webhook: {}", status.message))
                 .fix("Look at it: kubectl -n wharfinger get pods,endpointslices"))
@@ -183,7 +183,7 @@ fn untried(error: kube::Error) -> Result<Check, Failure> {
             "not tried: you may not create Applications",
         )
         .fix("Run it as somebody who may create Applications in Argo CD's namespace; nothing is stored")),
-        _ => unseen(Code::Probe, "the answer of the webhook", &error),
+        _ => unseen(Code::Probe, "the answer of the webhook", error),
     }
 }
 

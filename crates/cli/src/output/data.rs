@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::text::acts;
-use super::{Console, Format};
+use super::{Console, Format, clean};
 use crate::exit::Failure;
 
 /// A document that is not a plain Kubernetes object.
@@ -48,26 +48,35 @@ pub fn objects<K: Serialize>(
     objects: &[K],
     alone: bool,
 ) -> Result<(), Failure> {
-    let whole = || match objects {
-        [object] if alone => serde_json::to_value(object),
-        _ => Ok(json!({ "apiVersion": "v1", "kind": "List", "items": objects })),
+    let objects = objects.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    let whole = || match objects.as_slice() {
+        [object] if alone => object.clone(),
+        _ => json!({ "apiVersion": "v1", "kind": "List", "items": objects }),
     };
     match format {
-        Format::Yaml => console.raw(yaml(&whole().map_err(|e| unwritable(&e))?)?.as_bytes())?,
+        Format::Yaml => console.raw(yaml(&whole())?.as_bytes())?,
         Format::Jsonl => {
-            for object in objects {
+            for object in &objects {
                 console.line(line(object)?)?;
             }
         }
         Format::Name => {
-            for object in objects {
-                let object = serde_json::to_value(object).map_err(|e| unwritable(&e))?;
-                console.line(super::clean(&name(&object)))?;
+            for object in &objects {
+                console.line(clean(&name(object)))?;
             }
         }
-        _ => console.line(json(&whole().map_err(|e| unwritable(&e))?)?)?,
+        _ => console.line(json(&whole())?)?,
     }
     Ok(())
+}
+
+/// An object without what nobody reads: who manages which of its fields.
+fn value<K: Serialize>(object: &K) -> Result<Value, Failure> {
+    let mut object = serde_json::to_value(object).map_err(|e| unwritable(&e))?;
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.shift_remove("managedFields");
+    }
+    Ok(object)
 }
 
 /// `<kind>.<group>/<name>`, as kubectl's `-o name`.
@@ -132,6 +141,17 @@ mod tests {
                 assert_eq!(read, value, "{shown}");
             }
         }
+    }
+
+    #[test]
+    fn nobody_reads_who_manages_a_field() {
+        let object =
+            json!({ "metadata": { "name": "a", "managedFields": [{}], "uid": "u" }, "spec": 1 });
+        assert_eq!(
+            value(&object).unwrap(),
+            json!({ "metadata": { "name": "a", "uid": "u" }, "spec": 1 })
+        );
+        assert_eq!(value(&json!("a")).unwrap(), json!("a"));
     }
 
     #[test]

@@ -65,3 +65,19 @@ impl From<State> for Mark {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_are_plain_where_nothing_else_can_be_shown() {
+        let plain = Look::default();
+        let rich = Look { color: true, unicode: true, terminal: true };
+        for mark in [Mark::Passed, Mark::Waiting, Mark::Warning, Mark::Failed] {
+            assert!(mark.painted(plain).is_ascii() && mark.painted(plain).len() == 1);
+            assert!(mark.painted(rich).starts_with("\u{1b}["));
+            assert_eq!(mark.sign(rich).chars().count(), 1);
+        }
+    }
+}

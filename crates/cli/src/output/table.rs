@@ -42,6 +42,10 @@ impl Table {
         Self { look, rows: vec![header.into_iter().map(Cell::from).collect()] }
     }
 
+    pub fn without_header(look: Look) -> Self {
+        Self { look, rows: vec![] }
+    }
+
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.rows.push(cells.into_iter().collect());
     }

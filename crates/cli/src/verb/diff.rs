@@ -155,11 +155,12 @@ impl Diff {
                 }
                 _ => continue,
             };
-            let apps = session.applications_of(name).await?;
+            let apps = session.applications_of(name).await?.into_iter();
+            let apps = apps.map(|(namespace, name)| format!("{namespace}/{name}"));
             let asked = |full: &String| {
                 app.is_empty() || app.iter().any(|a| a == full || full.ends_with(&format!("/{a}")))
             };
-            questions.extend(apps.into_iter().filter(asked).map(|app| Question {
+            questions.extend(apps.filter(asked).map(|app| Question {
                 app,
                 before: before.clone(),
                 after: after.clone(),

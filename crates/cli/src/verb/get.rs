@@ -13,11 +13,12 @@ use wharfinger_api::v1alpha1::{
     CREATE_ACTOR, Freight, Project, Promotion, Stage, StageStatus, Warehouse,
 };
 
+use crate::actor::person;
 use crate::exit::{Exit, Failure};
 use crate::find::all;
 use crate::freight::{self, alias, commits, short, version, versions};
 use crate::near::did_you_mean;
-use crate::output::{Cell, Format, Table, age, objects};
+use crate::output::{Cell, Format, Table, age, clean, objects};
 use crate::session::Session;
 
 /// List Projects, Stages, Freight, Promotions or Warehouses
@@ -158,7 +159,10 @@ where
     let api = |resource: &ApiResource, client| Api::namespaced_with(client, project, resource);
     let found = found(session, api, names).await?;
     if found.is_empty() {
-        session.console.say(format!("There is none in Project {project}."));
+        if let Some(failure) = session.no_project().await {
+            return Err(failure);
+        }
+        session.console.say(clean(&format!("There is none in Project {project}.")));
     }
     Ok(found)
 }
@@ -192,10 +196,9 @@ fn understood<K: Resource<DynamicType = ()> + DeserializeOwned>(
     mut raw: DynamicObject,
     resource: &ApiResource,
 ) -> Result<Found<K>, Failure> {
-    // The items of a list come without; and nobody reads who manages which field.
+    // The items of a list come without.
     let (api_version, kind) = (resource.api_version.clone(), resource.kind.clone());
     raw.types = Some(TypeMeta { api_version, kind });
-    raw.metadata.managed_fields = None;
     let object = raw.clone().try_parse().map_err(|e| {
         Failure::new(format!("{} {} can't be understood", resource.kind, raw.name_any()))
             .because(&e)
@@ -224,7 +227,11 @@ fn print<K>(
     }
     let wide = global.output == Format::Wide;
     let more = if wide { columns.wide } else { &[] };
-    let mut table = Table::new(console.out, columns.header.iter().chain(more).copied());
+    let mut table = if named.no_headers {
+        Table::without_header(console.out)
+    } else {
+        Table::new(console.out, columns.header.iter().chain(more).copied())
+    };
     for found in found {
         let Row { cells, wide: more } = (columns.row)(found, session.now());
         table.row(cells.into_iter().chain(more.into_iter().filter(|_| wide)));
@@ -232,7 +239,7 @@ fn print<K>(
     if found.is_empty() {
         return Ok(Exit::Done);
     }
-    for line in table.lines().into_iter().skip(usize::from(named.no_headers)) {
+    for line in table.lines() {
         console.line(line)?;
     }
     Ok(Exit::Done)
@@ -319,8 +326,7 @@ const PROMOTIONS: Columns<Promotion> = Columns {
 fn promotions(found: &Found<Promotion>, now: Timestamp) -> Row {
     let promotion = &found.object;
     let status = promotion.status.clone().unwrap_or_default();
-    let annotation =
-        |key: &str| Cell::from(promotion.annotations().get(key).cloned().unwrap_or_default());
+    let annotation = |key: &str| promotion.annotations().get(key).cloned().unwrap_or_default();
     let phase = if status.phase.is_empty() { "Pending" } else { &status.phase };
     let held = status.freight_collection.as_ref().map(versions).unwrap_or_default();
     Row {
@@ -332,7 +338,11 @@ fn promotions(found: &Found<Promotion>, now: Timestamp) -> Row {
             Cell::word(phase),
             age(found.created(), now).into(),
         ],
-        wide: vec![annotation(CREATE_ACTOR), annotation(REASON), status.message.into()],
+        wide: vec![
+            person(&annotation(CREATE_ACTOR)).to_owned().into(),
+            annotation(REASON).into(),
+            status.message.into(),
+        ],
     }
 }
 

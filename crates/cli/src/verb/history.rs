@@ -9,6 +9,7 @@ use wharfinger_api::additions::REASON;
 use wharfinger_api::v1alpha1::{CREATE_ACTOR, Promotion, ROLLBACK, Stage};
 use wharfinger_core::promotion::over;
 
+use crate::actor::person;
 use crate::exit::{Exit, Failure};
 use crate::follow::generation;
 use crate::freight::{short, versions};
@@ -114,7 +115,7 @@ fn entries(stage: &Stage, promotions: &[Promotion]) -> Vec<Entry> {
                     .and_then(|c| c.items.values().next())
                     .map(|f| f.name.clone())
                     .unwrap_or_default(),
-                actor: person(&assignment.actor),
+                actor: person(&assignment.actor).into(),
                 seconds: None,
                 result: "Assigned".into(),
                 rollback: false,
@@ -145,7 +146,7 @@ fn entry(promotion: &Promotion) -> Entry {
         time,
         version: status.freight_collection.as_ref().map(versions).unwrap_or_default(),
         freight: promotion.spec.freight.clone().unwrap_or_default(),
-        actor: person(&annotation(CREATE_ACTOR)),
+        actor: person(&annotation(CREATE_ACTOR)).into(),
         seconds: took.map(|(from, to)| to.0.duration_since(from.0).as_secs()),
         result: phase.into(),
         rollback: annotation(ROLLBACK) == "true",
@@ -153,11 +154,6 @@ fn entry(promotion: &Promotion) -> Entry {
         promotion: promotion.metadata.name.clone().unwrap_or_default(),
         current: false,
     }
-}
-
-/// An actor, as people know them: without where they come from.
-fn person(actor: &str) -> String {
-    actor.strip_prefix("kubernetes:").unwrap_or(actor).into()
 }
 
 /// The entry that was current at that time.

@@ -1,6 +1,6 @@
 //! `wharf promote`: Freight goes to a Stage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use kube::Api;
@@ -44,7 +44,7 @@ pub struct Promote {
     #[arg(long, value_name = "ALIAS", conflicts_with_all = ["freight", "freight_name"])]
     freight_alias: Option<String>,
 
-    /// A Promotion that exists
+    /// The Promotion that --abort ends
     #[arg(long, value_name = "PROMOTION", requires = "abort", conflicts_with_all = ["freight", "freight_name", "freight_alias", "to", "downstream_from", "reason", "wait", "dry_run", "if_current"])]
     name: Option<String>,
 
@@ -76,7 +76,8 @@ impl Promote {
             }
             None => {
                 let mut stages = vec![];
-                for stage in &self.to {
+                let mut seen = BTreeSet::new();
+                for stage in self.to.iter().filter(|stage| seen.insert(*stage)) {
                     stages.push(session.stage(stage).await?);
                 }
                 (session.freight(&wanted, stages.first()).await?, stages)

@@ -12,7 +12,7 @@ use wharfinger_core::stage::verified;
 use crate::ask::{Asking, Wish};
 use crate::exit::{Exit, Failure};
 use crate::freight::{self, versions};
-use crate::output::clean;
+use crate::output::{Mark, clean};
 use crate::session::Session;
 
 /// Take a Stage back to what it held before
@@ -48,8 +48,9 @@ impl Rollback {
             }
         };
         if verified(target).is_none() {
-            let text = format!("! {} was never verified in {}", versions(target), self.stage);
-            session.console.say(clean(&text));
+            let text = format!("{} was never verified in {}", versions(target), self.stage);
+            let mark = Mark::Warning.painted(session.console.err);
+            session.console.say(format!("{mark} {}", clean(&text)));
         }
         let current = status.freight_history.first();
         let freight = changed(current, target).ok_or_else(|| nowhere(&stage))?.name.clone();

@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use kube::api::{Api, ListParams};
 use kube::{Resource as _, ResourceExt as _};
 use serde::Serialize;
+use wharfinger_api::argocd::Application;
 use wharfinger_api::v1alpha1::{Promotion, Stage};
 use wharfinger_core::check::{Check, State};
 use wharfinger_core::claim::StageName;
 use wharfinger_core::converge::{self, Situation};
 use wharfinger_core::promotion::over;
 
+use crate::actor::person;
 use crate::exit::{Exit, Failure};
 use crate::find::all;
 use crate::freight::versions;
@@ -246,6 +248,9 @@ async fn of_project(session: &Session) -> Result<Exit, Failure> {
     match global.output {
         Format::Table | Format::Wide => {
             if stages.is_empty() {
+                if let Some(failure) = session.no_project().await {
+                    return Err(failure);
+                }
                 console.say(clean(&format!("There is no Stage in Project {project}.")));
                 return Ok(Exit::Done);
             }
@@ -293,8 +298,14 @@ async fn of_stage(session: &Session, name: &str) -> Result<Exit, Failure> {
     let status = stage.status.clone().unwrap_or_default();
     let running = status.current_promotion.as_ref();
     let actor = status.assignment.as_ref().map_or("", |a| &a.actor);
-    let applications = session.applications().await?.into_iter();
-    let applications = applications.filter(|(_, stages)| stages.contains(&on)).map(|(app, _)| {
+    let mut applications = vec![];
+    for (namespace, name) in session.applications_of(&on).await? {
+        let api: Api<Application> = Api::namespaced(session.client().await?.clone(), &namespace);
+        let attempt = format!("read Application {namespace}/{name}");
+        // One that went between the list and now belongs to no Stage.
+        let Some(app) = api.get_opt(&name).await.map_err(|e| Failure::api(attempt, &e))? else {
+            continue;
+        };
         let situation = Situation {
             app: &app,
             stage: &on,
@@ -302,16 +313,16 @@ async fn of_stage(session: &Session, name: &str) -> Result<Exit, Failure> {
             promotion: running.map(|p| converge::Promotion { name: &p.name, actor }),
             now: session.now(),
         };
-        let name = format!("{}/{}", app.namespace(), app.name());
-        Deployed { application: name, check: converge::progress(&situation).check }
-    });
+        let check = converge::progress(&situation).check;
+        applications.push(Deployed { application: format!("{namespace}/{name}"), check });
+    }
     let assignment = status.assignment.clone();
     let detail = Detail {
         project: on.project.clone(),
         standing: standing(&stage, &promotions.iter().collect::<Vec<_>>()),
-        actor: assignment.as_ref().map(|a| a.actor.clone()).unwrap_or_default(),
+        actor: assignment.as_ref().map_or("", |a| person(&a.actor)).into(),
         reason: assignment.map(|a| a.reason).unwrap_or_default(),
-        applications: applications.collect(),
+        applications,
     };
     let Session { console, global, .. } = session;
     match global.output {

@@ -102,11 +102,10 @@ impl Reasons {
         let permitted = permissions.iter().all(|c| c.state == State::Passed);
         checks.extend(permissions);
         // Not everybody who promotes may look at Applications.
-        match session.applications().await {
-            Ok(all) => {
-                let named = all.iter().filter(|(_, stages)| stages.contains(on));
-                let named = named.map(|(app, _)| format!("{}/{}", app.namespace(), app.name()));
-                checks.push(applications(stage, &named.collect::<Vec<_>>()));
+        match session.applications_of(on).await {
+            Ok(names) => {
+                let names: Vec<_> = names.iter().map(|(at, name)| format!("{at}/{name}")).collect();
+                checks.push(applications(stage, &names));
             }
             Err(failure) if failure.exit == Exit::NotAllowed => {}
             Err(failure) => return Err(failure),
@@ -151,9 +150,8 @@ impl Reasons {
             }
         }
         if self.available && self.permitted {
-            lines.push(
-                clean(&format!("next: wharf promote {} --to {stage} --wait", self.freight)).into(),
-            );
+            let next = format!("next: wharf promote {} --to {stage} --wait", self.freight);
+            lines.push(clean(&session.proposed(&next)).into());
         }
         lines
     }

@@ -80,6 +80,17 @@ impl World {
         }));
     }
 
+    /// A Stage that takes Freight from others; without steps it only passes it on.
+    fn stage_after(&self, name: &str, sources: Value, steps: Option<Value>) {
+        self.stage(name, steps.clone().unwrap_or_default());
+        self.api.change("stages", "shop", name, |stage| {
+            stage["spec"]["requestedFreight"][0]["sources"] = sources;
+            if steps.is_none() {
+                stage["spec"]["promotionTemplate"] = Value::Null;
+            }
+        });
+    }
+
     fn freight(&self, name: &str) {
         self.api.put(
             "freights",
@@ -123,6 +134,10 @@ impl World {
 
     fn stage_status(&self, name: &str) -> Value {
         self.api.get("stages", "shop", name).unwrap()["status"].clone()
+    }
+
+    fn freight_status(&self, name: &str) -> Value {
+        self.api.get("freights", "shop", name).unwrap()["status"].clone()
     }
 
     fn app(&self, name: &str) -> Value {
@@ -169,6 +184,11 @@ impl World {
     }
 }
 
+fn condition<'v>(status: &'v Value, kind: &str) -> &'v Value {
+    let all = status["conditions"].as_array();
+    all.into_iter().flatten().find(|c| c["type"] == kind).unwrap_or(&Value::Null)
+}
+
 fn env(app: &Value) -> Vec<String> {
     let env = app["spec"]["source"]["plugin"]["env"].as_array().cloned().unwrap_or_default();
     env.iter()
@@ -183,9 +203,7 @@ async fn a_promotion_goes_from_its_creation_to_the_end() {
     world.until("it succeeded", |w| w.promotion("dev.1.b3e7149")["phase"] == "Succeeded").await;
     world
         .until("the Stage is ready", |w| {
-            w.stage_status("dev")["conditions"]
-                .as_array()
-                .is_some_and(|c| c.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"))
+            condition(&w.stage_status("dev"), "Ready")["status"] == "True"
         })
         .await;
 
@@ -211,11 +229,13 @@ async fn a_promotion_goes_from_its_creation_to_the_end() {
     assert_eq!(promotion["freight"]["name"], FREIGHT);
     assert_eq!(promotion["state"]["step-1"]["applications"].as_array().unwrap().len(), 2);
     world
-        .until("the Freight is there", |w| {
-            w.api.get("freights", "shop", FREIGHT).unwrap()["status"]["currentlyIn"]["dev"]["since"]
-                .is_string()
+        .until("the Freight is there, and verified", |w| {
+            w.freight_status(FREIGHT)["currentlyIn"]["dev"]["since"].is_string()
+                && w.freight_status(FREIGHT)["verifiedIn"]["dev"]["verifiedAt"].is_string()
         })
         .await;
+    let verified = &world.stage_status("dev")["freightHistory"][0]["verificationHistory"];
+    assert_eq!(verified[0]["phase"], "Successful");
     let events = world.api.all("events");
     assert_eq!(
         events.iter().map(|e| e["reason"].as_str().unwrap()).collect::<Vec<_>>(),
@@ -250,7 +270,10 @@ async fn killed_at_any_write_it_goes_on_and_ends_right() {
             world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
             let start = Instant::now();
             let settled = |w: &World| {
-                w.promotion("dev.1.b3e7149")["phase"] == "Succeeded" && w.stage_status("dev")["health"]["status"] == "Healthy" && w.api.get("freights", "shop", FREIGHT).unwrap()["status"]["currentlyIn"]["dev"].is_object()
+                w.promotion("dev.1.b3e7149")["phase"] == "Succeeded"
+                    && w.stage_status("dev")["health"]["status"] == "Healthy"
+                    && w.freight_status(FREIGHT)["currentlyIn"]["dev"].is_object()
+                    && w.freight_status(FREIGHT)["verifiedIn"]["dev"].is_object()
             };
             while !world.api.died() && !settled(&world) && start.elapsed() < Duration::from_secs(10)
             {
@@ -356,9 +379,128 @@ async fn what_can_not_be_done_ends_the_promotion_and_assigns_nothing() {
     );
     world
         .until("folded", |w| {
-            w.stage_status("empty")["conditions"][1]["reason"] == "LastPromotionFailed"
+            condition(&w.stage_status("empty"), "Ready")["reason"] == "LastPromotionFailed"
         })
         .await;
+}
+
+#[tokio::test]
+async fn freight_goes_on_when_it_was_verified_upstream_or_approved() {
+    let world = World::with_stage(&["web"]).await;
+    let none = json!([{ "uses": "assign", "config": { "allowNone": true } }]);
+    world.stage_after("prod", json!({ "stages": ["dev"] }), Some(none));
+    let errored = async |name: &str| {
+        world.promote(name, "prod", FREIGHT, json!({}));
+        world.until("errored", |w| w.promotion(name)["phase"] == "Errored").await;
+        assert_eq!(world.promotion(name)["state"]["step-1"]["check"]["code"], "verified");
+        world.promotion(name)["message"].as_str().unwrap().to_owned()
+    };
+    let message = errored("prod.1.b3e7149").await;
+    let expected = format!(
+        "Freight {FREIGHT} is not available to Stage shop:prod: not verified in dev. Promote it to dev first: "
+    );
+    assert!(message.starts_with(&expected), "{message}");
+    assert!(world.stage_status("prod")["assignment"].is_null());
+
+    world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
+    world.until("verified", |w| w.freight_status(FREIGHT)["verifiedIn"]["dev"].is_object()).await;
+    world.promote("prod.2.b3e7149", "prod", FREIGHT, json!({}));
+    world.until("it went on", |w| w.promotion("prod.2.b3e7149")["phase"] == "Succeeded").await;
+    // A Stage without Applications is as healthy as can be.
+    world.until("verified", |w| w.freight_status(FREIGHT)["verifiedIn"]["prod"].is_object()).await;
+
+    let other = "c021d5477b24cc671550cfa87f16fb6e4828ad18";
+    world.freight(other);
+    world.api.change("freights", "shop", other, |f| f["status"]["approvedFor"]["prod"] = json!({}));
+    world.promote("prod.3.c021d54", "prod", other, json!({}));
+    world.until("approved", |w| w.promotion("prod.3.c021d54")["phase"] == "Succeeded").await;
+
+    // What has worked here may come back, though nobody upstream vouches for it any more.
+    world.api.change("freights", "shop", FREIGHT, |f| {
+        f["status"]["verifiedIn"].as_object_mut().unwrap().remove("dev");
+    });
+    let rollback = json!({ "kargo.akuity.io/rollback": "true" });
+    world.promote("prod.4.b3e7149", "prod", FREIGHT, rollback);
+    world.until("rolled back", |w| w.promotion("prod.4.b3e7149")["phase"] == "Succeeded").await;
+}
+
+#[tokio::test]
+async fn a_stage_that_is_not_healthy_or_asks_for_analysis_verifies_nothing() {
+    let mut world = World::with_stage(&["web"]).await;
+    world.api.change("stages", "shop", "dev", |s| s["spec"]["verification"] = json!({}));
+    world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
+    let verified = |w: &World| condition(&w.stage_status("dev"), "Verified").clone();
+    world.until("it is healthy", |w| w.stage_status("dev")["health"]["status"] == "Healthy").await;
+    world
+        .until("the Freight is there", |w| {
+            w.freight_status(FREIGHT)["currentlyIn"]["dev"].is_object()
+        })
+        .await;
+    assert_eq!(verified(&world)["reason"], "VerificationError");
+    assert_eq!(condition(&world.stage_status("dev"), "Ready")["status"], "False");
+    assert!(world.freight_status(FREIGHT)["verifiedIn"].is_null());
+    // Without it the Stage vouches for its Freight; but not while it is ill.
+    world.argocd.shutdown().await;
+    world.api.change("applications", "argocd", "web", |a| {
+        a["status"]["health"]["status"] = "Degraded".into();
+    });
+    world.until("it is ill", |w| w.stage_status("dev")["health"]["status"] == "Unhealthy").await;
+    world.api.change("stages", "shop", "dev", |s| {
+        s["spec"]["verification"] = Value::Null;
+        s["metadata"]["generation"] = 2.into();
+    });
+    world.until("seen", |w| w.stage_status("dev")["observedGeneration"] == 2).await;
+    assert_eq!(verified(&world)["reason"], "WaitingForVerification");
+    world.api.change("applications", "argocd", "web", |a| {
+        a["status"]["health"]["status"] = "Healthy".into();
+    });
+    world.until("verified", |w| w.freight_status(FREIGHT)["verifiedIn"]["dev"].is_object()).await;
+}
+
+#[tokio::test]
+async fn a_control_flow_stage_passes_on_what_comes_and_when_its_time_comes() {
+    let mut world = World::with_stage(&["web"]).await;
+    world.stage_after("gate", json!({ "stages": ["dev"], "requiredSoakTime": "2s" }), None);
+    world.stage_after("next", json!({ "stages": ["gate"] }), None);
+    world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
+    let time = |w: &World, path: &str| {
+        let status = w.freight_status(FREIGHT);
+        status.pointer(path).and_then(|t| t.as_str()?.parse::<jiff::Timestamp>().ok())
+    };
+    world.until("passed on twice", |w| time(w, "/verifiedIn/next/verifiedAt").is_some()).await;
+    let [came, passed] = ["/currentlyIn/dev/since", "/verifiedIn/gate/verifiedAt"]
+        .map(|path| time(&world, path).unwrap());
+    assert!(passed.duration_since(came) >= jiff::SignedDuration::from_secs(2), "{came} {passed}");
+    assert!(world.freight_status(FREIGHT)["currentlyIn"]["gate"].is_null());
+    // What was there before the Stage, or the controller.
+    world.controller.shutdown().await;
+    world.stage_after("late", json!({ "direct": true }), None);
+    world.start();
+    world.until("passed on", |w| time(w, "/verifiedIn/late/verifiedAt").is_some()).await;
+    world.stage_after("later", json!({ "direct": true }), None);
+    world.until("passed on", |w| time(w, "/verifiedIn/later/verifiedAt").is_some()).await;
+    world.freight("c021d5477b24cc671550cfa87f16fb6e4828ad18");
+    world
+        .until("passed on", |w| {
+            let status = w.freight_status("c021d5477b24cc671550cfa87f16fb6e4828ad18");
+            status["verifiedIn"]["later"].is_object() && status["verifiedIn"]["gate"].is_null()
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_mark_that_was_lost_is_made_good() {
+    let mut world = World::with_stage(&["web"]).await;
+    world.promote("dev.1.b3e7149", "dev", FREIGHT, json!({}));
+    world.until("verified", |w| w.freight_status(FREIGHT)["verifiedIn"]["dev"].is_object()).await;
+    world.freight("c021d5477b24cc671550cfa87f16fb6e4828ad18");
+    world.promote("dev.2.c021d54", "dev", "c021d5477b24cc671550cfa87f16fb6e4828ad18", json!({}));
+    world.until("it left", |w| w.freight_status(FREIGHT)["currentlyIn"]["dev"].is_null()).await;
+    world.controller.shutdown().await;
+    world.api.change("freights", "shop", FREIGHT, |f| f["status"] = Value::Null);
+    world.start();
+    world.until("verified", |w| w.freight_status(FREIGHT)["verifiedIn"]["dev"].is_object()).await;
+    assert!(world.freight_status(FREIGHT)["currentlyIn"]["dev"].is_null());
 }
 
 #[tokio::test]

@@ -5,13 +5,13 @@ mod name;
 use serde_json::{Value, json};
 use wharfinger_api::additions::{COLLECTION, REASON};
 use wharfinger_api::v1alpha1::{
-    CREATE_ACTOR, ExpressionVariable, GROUP, Promotion, PromotionStep, ROLLBACK, SHARD_LABEL,
-    STAGE_LABEL, Stage, VERSION,
+    CREATE_ACTOR, ExpressionVariable, Freight, GROUP, Promotion, PromotionStep, ROLLBACK,
+    SHARD_LABEL, STAGE_LABEL, Stage, VERSION,
 };
 
 use super::facts::Verb;
 use super::{Allowed, Context, FIXED, Operation, Stop, kept};
-use crate::availability::{self, Upstream};
+use crate::availability::{self, Upstream, needed, promotable};
 use crate::check::{Check, Code};
 use crate::claim::StageName;
 
@@ -165,39 +165,45 @@ fn own(metadata: &mut Value, stage: &Stage) {
 
 /// Denies Freight that is not available to the Stage.
 fn available(context: &Context<'_>, on: &StageName, promotion: &Promotion) -> Result<(), Stop> {
+    let now = context.review.now;
+    let judged = |stage, upstream: &Upstream<'_>| {
+        let freights = freights(context, on, stage, promotion)?;
+        Ok::<_, Stop>(promotable(stage, promotion, &freights, upstream, now).map(drop))
+    };
     let stage = context.facts.stage_if_any(on)?.ok_or_else(|| missing(on))?;
-    if judged(context, on, stage, promotion)?.is_ok() {
+    if judged(stage, &Upstream::new())?.is_ok() {
         return Ok(());
     }
-    // Perhaps the Stage asked for something else when this cache last saw it.
+    // Perhaps the Stage asked for something else when this cache last saw it. If not, the denial is to be of use.
     let stage = context.facts.stage_live(on)?.ok_or_else(|| missing(on))?;
-    Ok(judged(context, on, stage, promotion)??)
-}
-
-fn judged(
-    context: &Context<'_>,
-    on: &StageName,
-    stage: &Stage,
-    promotion: &Promotion,
-) -> Result<Result<(), Check>, Stop> {
-    let mut freights = vec![];
-    for name in availability::needed(stage, promotion) {
-        // It becomes part of a request too. Every name of Freight is a hash.
-        if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) && !name.is_empty() {
-            freights.extend(context.facts.freight(&on.project, name)?);
-        }
-    }
     let mut upstream = Upstream::new();
+    let freights = freights(context, on, stage, promotion)?;
     for name in freights.iter().flat_map(|f| availability::upstream_of(stage, f)) {
         let known = match format!("{}:{name}", on.project).parse() {
-            Ok(stage) => context.facts.stage(&stage)?.0,
+            Ok(stage) => context.facts.stage_if_any(&stage)?,
             Err(_) => None,
         };
         upstream.insert(name, known);
     }
-    let judged =
-        availability::promotable(stage, promotion, &freights, &upstream, context.review.now);
-    Ok(judged.map(drop))
+    Ok(judged(stage, &upstream)??)
+}
+
+/// What there is of the Freight that a Promotion is judged by.
+fn freights<'a>(
+    context: &Context<'a>,
+    on: &StageName,
+    stage: &Stage,
+    promotion: &Promotion,
+) -> Result<Vec<&'a Freight>, Stop> {
+    // It becomes part of a request too. Every name of Freight is a hash.
+    let hash = |name: &&str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    let mut found = vec![];
+    for name in needed(stage, promotion).into_iter().filter(hash) {
+        found.extend(context.facts.freight(&on.project, name)?);
+    }
+    Ok(found)
 }
 
 /// What was put in by us is still there: others may have written after us, or nobody may have asked us.

@@ -4,13 +4,11 @@ use std::borrow::Borrow;
 
 use wharfinger_api::v1alpha1::{Promotion, Stage};
 
+use super::named;
 use crate::admission::{Verb, lacking};
 use crate::check::{Check, Code, State};
 use crate::claim::StageName;
 use crate::promotion::over;
-
-/// How many of several things are named.
-const NAMED: usize = 3;
 
 /// The Promotions that come first.
 pub fn queue<P: Borrow<Promotion>>(promotions: &[P]) -> Check {
@@ -46,13 +44,4 @@ pub fn applications(stage: &Stage, applications: &[String]) -> Check {
         return check;
     }
     check.fix("Annotate an Application with kargo.akuity.io/authorized-stage, or set `allowNone: true` in the step")
-}
-
-fn named(names: &[String]) -> String {
-    let more = match names.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let shown: Vec<_> = names.iter().take(NAMED).map(String::as_str).collect();
-    format!("{}{more}", shown.join(", "))
 }

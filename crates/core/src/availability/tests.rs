@@ -174,9 +174,9 @@ fn freight_of_another_origin_is_not_even_looked_at() {
 
 #[test]
 fn a_refusal_says_what_is_missing_and_what_to_do() {
-    let control = stage_of(json!({ "promotionTemplate": null }));
-    let analysed = stage_of(json!({ "verification": {} }));
-    let plain = stage_of(json!({}));
+    let control = stage_of(&json!({ "promotionTemplate": null }));
+    let analysed = stage_of(&json!({ "verification": {} }));
+    let plain = stage_of(&json!({}));
     let soak = json!({ "stages": ["a"], "requiredSoakTime": "30m" });
     let (some, none) = (Some(&plain), None);
     let rows = [
@@ -258,7 +258,7 @@ fn a_refusal_says_what_is_missing_and_what_to_do() {
 }
 
 /// A Stage upstream.
-fn stage_of(spec: Value) -> Stage {
+fn stage_of(spec: &Value) -> Stage {
     let mut stage = serde_json::to_value(stage("a", &json!({ "direct": true }))).unwrap();
     for (field, value) in spec.as_object().unwrap() {
         stage["spec"][field] = value.clone();
@@ -363,9 +363,11 @@ fn what_else_counts_is_said_with_the_same_words() {
         open("c", ""),
         open("d", "Pending"),
         open("e", ""),
+        open("f", ""),
+        open("g", ""),
     ];
     assert_eq!(queue(&all[..1]).state, State::Passed);
-    assert_eq!(queue(&all).to_string(), "4 ahead: b, c, d and 1 more [queue]");
+    assert_eq!(queue(&all).to_string(), "6 ahead: b, c, d, e, f and 1 more [queue]");
 
     let on = "shop:prod".parse().unwrap();
     assert_eq!(permission(&on, "ann", true).state, State::Passed);

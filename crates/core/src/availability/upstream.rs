@@ -1,9 +1,11 @@
 //! The way through other Stages: verified there, and long enough there.
 
+use std::sync::LazyLock;
+
 use jiff::{SignedDuration, Timestamp};
 use wharfinger_api::v1alpha1::{FreightSources, FreightStatus};
 
-use super::{Names, Upstream};
+use super::{Names, Upstream, named};
 use crate::check::{Check, Code, State};
 use crate::duration;
 use crate::stage::is_control_flow;
@@ -22,7 +24,7 @@ pub(super) fn checks(
         names,
         stages: &sources.stages,
         all: sources.availability_strategy == "All",
-        facts: names.freight.status.clone().unwrap_or_default(),
+        facts: names.freight.status.as_ref().unwrap_or(&NOTHING),
         upstream,
     };
     let mut checks = vec![path.verified()];
@@ -52,11 +54,14 @@ pub fn soaked(freight: &FreightStatus, stage: &str, now: Timestamp) -> SignedDur
     since(freight, stage).map_or(before, |since| before.max(now.duration_since(since)))
 }
 
+/// Freight without a status is nowhere.
+static NOTHING: LazyLock<FreightStatus> = LazyLock::new(FreightStatus::default);
+
 struct Path<'a> {
     names: &'a Names<'a>,
     stages: &'a [String],
     all: bool,
-    facts: FreightStatus,
+    facts: &'a FreightStatus,
     upstream: &'a Upstream<'a>,
 }
 
@@ -73,34 +78,37 @@ impl Path<'_> {
             let at = at.map(|t| t.0);
             let text = match *verified {
                 [] => "no Stage has to verify it".into(),
-                _ => format!("verified in {}", verified.join(", ")),
+                _ => format!("verified in {}", named(&verified)),
             };
             let since = if self.all { at.max() } else { at.min() };
             return Check { since, ..Check::passed(Code::Verified, text) };
+        }
+        if missing.is_empty() {
+            return self.no_way();
         }
         // One that waits is as good as done where one is enough, and not where all are needed.
         let sought = if self.all { State::Failed } else { State::Waiting };
         let mut advice: Vec<_> = missing.iter().map(|s| self.to_be_verified(s)).collect();
         let decisive = advice.iter().position(|(state, _)| *state == sought).unwrap_or_default();
-        if advice.is_empty() {
-            let text = format!(
-                "Stage {} takes it neither straight from {} nor from another Stage",
-                self.names.to(),
-                self.names.freight.origin
-            );
-            let fix = format!(
-                "Set sources.direct or sources.stages in the Stage's spec.requestedFreight, or {}",
-                self.approve()
-            );
-            return Check::failed(Code::Verified, text).fix(fix);
-        }
         let (state, advice) = advice.swap_remove(decisive);
         let text = match *missing {
             [one] => format!("not verified in {one}"),
-            _ if self.all => format!("not verified in {}", missing.join(", ")),
-            _ => format!("verified in none of {}", missing.join(", ")),
+            _ if self.all => format!("not verified in {}", named(&missing)),
+            _ => format!("verified in none of {}", named(&missing)),
         };
         Check::new(Code::Verified, state, text).fix(format!("{advice}, or {}", self.approve()))
+    }
+
+    fn no_way(&self) -> Check {
+        let text = format!(
+            "Stage {} takes it neither straight from {} nor from another Stage",
+            self.names.to(),
+            self.names.freight.origin
+        );
+        Check::failed(Code::Verified, text).fix(format!(
+            "Set sources.direct or sources.stages in the Stage's spec.requestedFreight, or {}",
+            self.approve()
+        ))
     }
 
     /// What has to happen before Freight is verified in a Stage.
@@ -147,7 +155,7 @@ impl Path<'_> {
         };
         let check = match soak {
             Soak::Done => {
-                let stages = if self.all { self.stages.join(", ") } else { stage.into() };
+                let stages = if self.all { named(self.stages) } else { stage.into() };
                 Check::passed(Code::Soak, format!("was in {stages} for {text}"))
             }
             Soak::Until(until) => {
@@ -168,15 +176,15 @@ impl Path<'_> {
                 format!("Take requiredSoakTime out of Stage {}", self.names.to()),
             ),
         };
-        Check { since: since(&self.facts, stage), ..check }
+        Check { since: since(self.facts, stage), ..check }
     }
 
     fn soak_in(&self, stage: &str, required: SignedDuration, now: Timestamp) -> Soak {
-        if soaked(&self.facts, stage, now) >= required {
+        if soaked(self.facts, stage, now) >= required {
             return Soak::Done;
         }
         let passes_on = self.upstream.get(stage).copied().flatten().is_some_and(is_control_flow);
-        match since(&self.facts, stage) {
+        match since(self.facts, stage) {
             _ if passes_on => Soak::Never,
             there if !self.facts.verified_in.contains_key(stage) => {
                 if there.is_some() {

@@ -1,6 +1,6 @@
 use super::*;
 
-fn source(options: Value) -> Source {
+fn source(options: &Value) -> Source {
     let mut all = json!({ "repoURL": "https://git.example/shop.git", "path": "web", "targetRevision": "main" });
     all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
     serde_json::from_value(all).unwrap()
@@ -19,7 +19,7 @@ fn claimed(source: &Source) -> Source {
 #[test]
 fn what_is_adopted_and_released_is_as_it_was() {
     let check = |kind: Kind, options: Value| {
-        let native = source(options);
+        let native = source(&options);
         let ours = adopt(&native).unwrap();
         assert_eq!(ours.plugin(), Some(PLUGIN));
         let parameters = ours.0["plugin"].get("parameters").cloned().unwrap_or_default();
@@ -70,17 +70,17 @@ fn what_is_adopted_and_released_is_as_it_was() {
 #[test]
 fn what_argo_cd_takes_for_nothing_is_left_out() {
     let native = source(
-        json!({ "helm": {}, "kustomize": { "images": [] }, "directory": { "recurse": false, "jsonnet": {} } }),
+        &json!({ "helm": {}, "kustomize": { "images": [] }, "directory": { "recurse": false, "jsonnet": {} } }),
     );
     let ours = adopt(&native).unwrap();
     assert_eq!(ours.0["plugin"], json!({ "name": PLUGIN }));
-    assert_eq!(release(&ours, Kind::Plain).unwrap(), source(json!({})));
+    assert_eq!(release(&ours, Kind::Plain).unwrap(), source(&json!({})));
 }
 
 #[test]
 fn what_can_not_be_adopted_is_told_by_its_field() {
     let check = |options: Value, field: &str, part: &str| {
-        let error = adopt(&source(options)).unwrap_err();
+        let error = adopt(&source(&options)).unwrap_err();
         assert_eq!(error.field, field);
         assert!(error.text.contains(part), "{error}");
     };
@@ -142,12 +142,12 @@ fn what_can_not_be_adopted_is_told_by_its_field() {
 
 #[test]
 fn what_can_not_be_released_is_told() {
-    let plugin = |plugin: Value| source(json!({ "plugin": plugin }));
+    let plugin = |plugin: Value| source(&json!({ "plugin": plugin }));
     let check = |source: Source, kind: Kind, part: &str| {
         let error = release(&source, kind).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     };
-    check(source(json!({})), Kind::Plain, "not rendered by the plugin");
+    check(source(&json!({})), Kind::Plain, "not rendered by the plugin");
     check(
         plugin(json!({ "name": PLUGIN, "env": [{ "name": "X", "value": "y" }] })),
         Kind::Plain,
@@ -167,7 +167,7 @@ fn what_can_not_be_released_is_told() {
 #[test]
 fn a_pin_takes_the_place_of_another_version() {
     let check = |images: Value, pins: &[&str], expected: Value| {
-        let native = source(json!({ "kustomize": { "namePrefix": "a-", "images": images } }));
+        let native = source(&json!({ "kustomize": { "namePrefix": "a-", "images": images } }));
         let pins: Vec<String> = pins.iter().map(|pin| (*pin).to_owned()).collect();
         let pinned = pin(&native, &pins);
         assert_eq!(pinned.0["kustomize"], json!({ "namePrefix": "a-", "images": expected }));
@@ -180,6 +180,6 @@ fn a_pin_takes_the_place_of_another_version() {
         json!(["web=ghcr.io/acme/web:2"]),
     );
     check(json!(["localhost:5000/web:1"]), &["web:2"], json!(["localhost:5000/web:1", "web:2"]));
-    let bare = pin(&source(json!({})), &["web:2".to_owned()]);
+    let bare = pin(&source(&json!({})), &["web:2".to_owned()]);
     assert_eq!(bare.0["kustomize"], json!({ "images": ["web:2"] }));
 }
