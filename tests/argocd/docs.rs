@@ -90,10 +90,9 @@ fn blocks<const N: usize>(page: &str, language: &str) -> Result<[String; N]> {
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ is in the repository")?;
     let text = fs::read_to_string(root.join(page))?;
-    let blocks = text
-        .split(&format!("```{language}\n"))
-        .skip(1)
-        .filter_map(|rest| Some(rest.split_once("```")?.0.to_owned()));
+    let fence = format!("```{language}\n");
+    let blocks =
+        text.split(&fence).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0.to_owned()));
     let blocks: Vec<String> = blocks.collect();
     let found = blocks.len();
     <[String; N]>::try_from(blocks).ok().with_context(|| format!("{page} has {found} examples"))
