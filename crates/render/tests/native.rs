@@ -15,7 +15,7 @@ use wharfinger_render::{Files, Images, Inputs, Native, Options, Renderer, Target
 const LONG: Duration = Duration::from_secs(60);
 
 const FILES: [(&str, &str); 14] = [
-    ("overlay/kustomization.yaml", "resources: [web.yaml]\ncommonAnnotations: {there: before}\n"),
+    ("overlay/kustomization.yaml", "resources: [web.yaml]\ncommonAnnotations: {there: before}\ncommonLabels: {there: before}\n"),
     (
         "overlay/web.yaml",
         "apiVersion: apps/v1
@@ -73,7 +73,7 @@ async fn kustomize_options_mean_the_same() {
         json!({ "commonLabels": labels }),
         json!({ "commonLabels": labels, "labelWithoutSelector": true }),
         json!({ "commonLabels": labels, "labelWithoutSelector": true, "labelIncludeTemplates": true }),
-        json!({ "commonLabels": labels, "forceCommonLabels": true }),
+        json!({ "commonLabels": { "there": "after" }, "forceCommonLabels": true }),
         json!({ "commonAnnotations": { "note": "with: a colon" } }),
         json!({ "commonAnnotations": { "there": "after" }, "forceCommonAnnotations": true }),
     ] {
