@@ -11,7 +11,7 @@ use wharfinger_tests::{App, Kind, Kubernetes, Project};
 fn promote_and_roll_back() -> Result<()> {
     let cluster = shared()?.use_it()?;
     let admin = Kubernetes::admin(&cluster)?;
-    let [setup, application, promotion] = examples("docs/promote.md")?;
+    let [setup, application, promotion] = blocks("docs/promote.md", "yaml")?;
     let create = |text: &str| -> Result<String> {
         cluster.kubectl_with_input(&["create", "-o", "name", "-f", "-"], text)?.ok()
     };
@@ -50,6 +50,15 @@ spec:
     let live = admin.get("deployment", "shop", "web")?;
     let image = &live["spec"]["template"]["spec"]["containers"][0]["image"];
     ensure!(*image == "ghcr.io/acme/web:v1.2.3", "{image}");
+
+    let [approval] = blocks("docs/promote.md", "sh")?;
+    let approval = approval.replace("\\\n", "").replace("NAME", &freight);
+    let (command, patch) = approval.split_once('\'').context("a patch in quotes")?;
+    let patch = patch.trim().trim_end_matches('\'');
+    let arguments = command.split_whitespace().skip(1).chain([patch]);
+    cluster.kubectl(&arguments.collect::<Vec<_>>())?.ok()?;
+    let approved = admin.get("freight", "shop", &freight)?["status"]["approvedFor"].clone();
+    ensure!(approved["prod"]["approvedAt"].is_string(), "{approved:#}");
     Ok(())
 }
 
@@ -80,19 +89,14 @@ fn adopt_and_release() -> Result<()> {
     Ok(())
 }
 
-/// The YAML examples of a page, which must be as many as the caller knows.
-fn examples<const N: usize>(page: &str) -> Result<[String; N]> {
-    blocks(page, "yaml")
-}
-
-/// The blocks of a page in a language, which must be as many as the caller knows.
+/// The examples of a page in one language, which must be as many as the caller knows.
 fn blocks<const N: usize>(page: &str, language: &str) -> Result<[String; N]> {
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests/ is in the repository")?;
     let text = fs::read_to_string(root.join(page))?;
-    let fence = format!("```{language}\n");
+    let opening = format!("```{language}\n");
     let blocks =
-        text.split(&fence).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0.to_owned()));
+        text.split(&opening).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0.to_owned()));
     let blocks: Vec<String> = blocks.collect();
     let found = blocks.len();
     <[String; N]>::try_from(blocks).ok().with_context(|| format!("{page} has {found} examples"))

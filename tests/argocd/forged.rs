@@ -18,6 +18,10 @@ fn a_person_who_may_edit_everything_in_the_namespace() -> Result<()> {
     let freight = project.freight("v1")?;
     let promotion = project.promoted("dev", &freight)?;
     let promotion = promotion["metadata"]["name"].as_str().unwrap_or_default();
+    // The last that our controller has to say.
+    project.admin.wait("freight", &project.name, &freight, "be verified", |f| {
+        f["status"]["verifiedIn"]["dev"].is_object().then_some(())
+    })?;
     let editor = project.person("editor")?;
     for kind in ["stage", "promotion", "freight"] {
         editor.may(&["get", "update", "patch"], kind, &project.name)?;
@@ -28,7 +32,7 @@ fn a_person_who_may_edit_everything_in_the_namespace() -> Result<()> {
         ("stage", "dev", json!({ "assignment": null, "freightHistory": null })),
         ("stage", "dev", json!({ "freightSummary": "all is well" })),
         ("promotion", promotion, json!({ "phase": "Failed" })),
-        ("freight", freight.as_str(), json!({ "verifiedIn": { "dev": {} } })),
+        ("freight", freight.as_str(), json!({ "verifiedIn": { "prod": {} } })),
         ("freight", freight.as_str(), json!({ "currentlyIn": null })),
     ] {
         let before = project.admin.get(kind, &project.name, name)?["status"].clone();

@@ -78,7 +78,8 @@ pub fn unavailable(stage: &Stage, freight: &Freight, checks: &[Check]) -> Option
         names.freight(),
         Names::stage(stage)
     );
-    Some(Check { text, until: missing.iter().find_map(|c| c.until), ..first })
+    // What one may wait for decides all the same, now.
+    Some(Check { text, state: State::Failed, until: missing.iter().find_map(|c| c.until), ..first })
 }
 
 /// How many of several things a text names.

@@ -15,7 +15,10 @@ use wharfinger_render::{Files, Images, Inputs, Native, Options, Renderer, Target
 const LONG: Duration = Duration::from_secs(60);
 
 const FILES: [(&str, &str); 14] = [
-    ("overlay/kustomization.yaml", "resources: [web.yaml]\ncommonAnnotations: {there: before}\ncommonLabels: {there: before}\n"),
+    (
+        "overlay/kustomization.yaml",
+        "resources: [web.yaml]\ncommonAnnotations: {there: before}\ncommonLabels: {there: before}\n",
+    ),
     (
         "overlay/web.yaml",
         "apiVersion: apps/v1

@@ -254,6 +254,7 @@ fn a_refusal_says_what_is_missing_and_what_to_do() {
         let check = unavailable(&stage, &freight, &checks).unwrap();
         let expected = format!("Freight f1 is not available to Stage shop:prod: {expected}");
         assert_eq!(check.to_string(), expected, "{sources} {facts_}");
+        assert_eq!(check.state, State::Failed);
     }
 }
 
