@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
 use wharfinger_cluster::shared;
-use wharfinger_tests::Kubernetes;
+use wharfinger_tests::{App, Kind, Kubernetes, Project};
 
 #[test]
 fn promote_and_roll_back() -> Result<()> {
@@ -58,6 +59,33 @@ spec:
     cluster.kubectl(&arguments.collect::<Vec<_>>())?.ok()?;
     let approved = admin.get("freight", "shop", &freight)?["status"]["approvedFor"].clone();
     ensure!(approved["prod"]["approvedAt"].is_string(), "{approved:#}");
+    Ok(())
+}
+
+#[test]
+fn adopt_and_release() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "docs-adopt")?;
+    project.stage("dev")?;
+    project.freight("v1.2.3")?;
+    let [adopt, release] = blocks("docs/adopt.md", "console")?;
+    // The page's Project, Application and images are this test's.
+    let app = App::new(&project, "web", "dev", Kind::Bare)?.with(|spec, annotations| {
+        *annotations = json!({});
+        spec["source"].as_object_mut().expect("an object").shift_remove("plugin");
+    });
+    let web = app.web().replace(":in-git", ":v1.2.3");
+    project.commit(&[(&format!("{}/web.yaml", app.name), &web)])?;
+    let app = app.auto_sync();
+    app.create()?;
+    app.runs("v1.2.3")?;
+    for example in [adopt, release] {
+        let example = example.replace("shop-web", &app.name).replace("shop:", "docs-adopt:");
+        let (command, shown) = example.split_once('\n').context("a command")?;
+        let args = command.strip_prefix("$ wharf ").context("wharf")?;
+        let done = cluster.wharf(&args.split(' ').collect::<Vec<_>>())?;
+        ensure!(done.success() && done.stdout.starts_with(shown), "{done:#?}\nis not\n{shown}");
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What the product promises, on a real kube-apiserver and a real Argo CD.
 
+mod adopt;
 mod availability;
 mod converging;
 mod crash;
@@ -10,5 +11,6 @@ mod outage;
 mod owners;
 mod promotions;
 mod refusals;
+mod rendered;
 mod uninstall;
 mod wharf;

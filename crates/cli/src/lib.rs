@@ -8,14 +8,20 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod actor;
+pub mod argocd;
 pub mod ask;
+pub mod compare;
+pub mod doctor;
 pub mod exit;
 pub mod find;
 pub mod follow;
 pub mod freight;
+pub mod held;
+pub mod membership;
 pub mod near;
 pub mod output;
 pub mod pipeline;
+pub mod rendering;
 pub mod session;
 pub mod verb;
 pub mod wait;
@@ -45,6 +51,11 @@ enum Verb {
     Rollback(verb::Rollback),
     History(verb::History),
     Watch(verb::Watch),
+    Render(verb::Render),
+    Diff(verb::Diff),
+    Adopt(verb::Adopt),
+    Release(verb::Release),
+    Doctor(verb::Doctor),
     Completion(verb::Completion),
 }
 
@@ -81,6 +92,11 @@ impl Verb {
             Self::Rollback(verb) => verb.run(session).await,
             Self::History(verb) => verb.run(session).await,
             Self::Watch(verb) => verb.run(session).await,
+            Self::Render(verb) => verb.run(session).await,
+            Self::Diff(verb) => verb.run(session).await,
+            Self::Adopt(verb) => verb.run(session).await,
+            Self::Release(verb) => verb.run(session).await,
+            Self::Doctor(verb) => verb.run(session).await,
             Self::Completion(verb) => verb.run(session).await,
         }
     }

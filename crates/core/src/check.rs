@@ -100,6 +100,18 @@ pub enum Code {
     Step,
     /// The Kubernetes API can't be reached.
     Unavailable,
+    /// A kind is not served, or not stored as it must be.
+    Kinds,
+    /// The API server does not ask the webhook as it must.
+    Webhook,
+    /// What the webhook answers to a write on trial.
+    Probe,
+    /// The sidecar is not where it must be.
+    Sidecar,
+    /// A setting of Argo CD.
+    Setting,
+    /// Two clocks differ.
+    ClockSkew,
     /// All is as it should be.
     Converged,
 }

@@ -6,8 +6,10 @@
 mod collection;
 mod digest;
 mod name;
+mod running;
 
 pub(crate) use digest::sha1;
 
-pub use collection::{collection_id, push};
+pub use collection::{collection_id, push, reference};
 pub use name::{name, preimage};
+pub use running::running;

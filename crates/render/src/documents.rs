@@ -6,7 +6,7 @@ use serde_saphyr::options::DuplicateKeyPolicy;
 use crate::RenderError;
 
 /// The objects in `text`, lists taken apart. `name` tells a person where the text comes from.
-pub(crate) fn objects(name: &str, text: &str) -> Result<Vec<Value>, RenderError> {
+pub fn objects(name: &str, text: &str) -> Result<Vec<Value>, RenderError> {
     let mut objects = Vec::new();
     for (at, document) in split(text).into_iter().enumerate() {
         let number = at + 1;

@@ -23,8 +23,10 @@ pub(crate) async fn objects(
     deadline: Instant,
 ) -> Result<Vec<Value>, RenderError> {
     let work = Work::of(files, read.all.clone()).await?;
-    let values =
-        inputs.options.values.as_deref().map(|text| work.add("values.yaml", text)).transpose()?;
+    let options = &inputs.options;
+    // As Argo CD: values as an object, where there are any, are all there is.
+    let values = options.values_object.as_deref().or(options.values.as_deref());
+    let values = values.map(|text| work.add("values.yaml", text)).transpose()?;
     let mut args = arguments(&inputs.target, &inputs.options)?;
     args.extend(read.values.iter().map(|name| flag("values", &climb(&inputs.folder, name))));
     args.extend(values.map(|path| {
@@ -46,19 +48,24 @@ pub(crate) struct Read {
 
 pub(crate) fn read(files: &Files, inputs: &Inputs) -> Result<Read, RenderError> {
     let folder = &inputs.folder;
-    let values: Vec<String> = inputs
-        .options
-        .value_files
-        .iter()
-        .map(|name| values_file(files, folder, name))
+    let options = &inputs.options;
+    let named = options.value_files.iter();
+    let values: Vec<String> = named
+        .map(|name| values_file(files, folder, name, options.ignore_missing_value_files))
+        .filter_map(Result::transpose)
         .collect::<Result<_, _>>()?;
     let own = files.below(folder).filter_map(|(name, _)| files::join(folder, name));
     let all: BTreeSet<String> = own.chain(values.iter().cloned()).collect();
     Ok(Read { all: all.into_iter().collect(), values })
 }
 
-/// Where a values file is: found as Argo CD finds it.
-fn values_file(files: &Files, folder: &str, name: &str) -> Result<String, RenderError> {
+/// Where a values file is: found as Argo CD finds it. Nowhere, if it may be missing and is.
+fn values_file(
+    files: &Files,
+    folder: &str,
+    name: &str,
+    may_be_missing: bool,
+) -> Result<Option<String>, RenderError> {
     if name.starts_with('$') {
         return Err(RenderError::Input(format!(
             "the values file {name:?} is in another source; Argo CD lets only native Helm sources read it. Keep the Application's source native and let the promotion step argocd-update write the image, or put the file into the chart's repository"
@@ -72,7 +79,8 @@ fn values_file(files: &Files, folder: &str, name: &str) -> Result<String, Render
     let from = if name.starts_with('/') { "" } else { folder };
     let path = files::join(from, name).ok_or_else(|| RenderError::Input(format!("the values file {name:?} lies outside of the repository or of what Argo CD handed over. {UPLOADED}")))?;
     match files.get(&path) {
-        Some(_) => Ok(path),
+        Some(_) => Ok(Some(path)),
+        None if may_be_missing => Ok(None),
         None => {
             Err(RenderError::Input(format!("the values file {name:?} is not there. {UPLOADED}")))
         }
@@ -87,23 +95,24 @@ fn arguments(target: &Target, options: &Options) -> Result<Vec<OsString>, Render
             "{release:?} is no name for a Helm release: lower-case letters, digits, - and ., at most 53 of them. The plugin's parameter \"releaseName\" sets another"
         )));
     }
-    let mut args: Vec<OsString> =
-        ["template", release, ".", "--include-crds"].map(OsString::from).into();
-    if !target.namespace.is_empty() {
-        args.push(flag("namespace", &target.namespace));
+    let mut args: Vec<OsString> = ["template", release, "."].map(OsString::from).into();
+    let switches = [
+        ("--include-crds", !options.skip_crds),
+        ("--skip-tests", options.skip_tests),
+        ("--skip-schema-validation", options.skip_schema_validation),
+    ];
+    args.extend(switches.into_iter().filter(|(_, on)| *on).map(|(switch, _)| switch.into()));
+    let namespace = options.namespace.as_ref().unwrap_or(&target.namespace);
+    let kube_version = options.kube_version.as_ref().unwrap_or(&target.kube_version);
+    let texts = [("namespace", namespace), ("kube-version", kube_version)];
+    args.extend(texts.iter().filter(|(_, v)| !v.is_empty()).map(|(name, v)| flag(name, v)));
+    let api_versions = Some(&options.api_versions).filter(|v| !v.is_empty());
+    let api_versions = api_versions.unwrap_or(&target.api_versions).iter();
+    args.extend(api_versions.filter(|v| !v.is_empty()).map(|v| flag("api-versions", v)));
+    for (set, parameters) in [("set", &options.parameters), ("set-string", &options.force_string)] {
+        let parameters = parameters.iter();
+        args.extend(parameters.map(|(name, v)| flag(set, &format!("{name}={}", escaped(v)))));
     }
-    if !target.kube_version.is_empty() {
-        args.push(flag("kube-version", &target.kube_version));
-    }
-    args.extend(
-        target.api_versions.iter().filter(|v| !v.is_empty()).map(|v| flag("api-versions", v)),
-    );
-    args.extend(
-        options
-            .parameters
-            .iter()
-            .map(|(name, value)| flag("set", &format!("{name}={}", escaped(value)))),
-    );
     Ok(args)
 }
 
@@ -178,6 +187,27 @@ mod tests {
                 "--set=e=,",
             ]
         );
+        let options = Options {
+            force_string: [("a".to_owned(), "1".to_owned())].into(),
+            skip_crds: true,
+            skip_tests: true,
+            skip_schema_validation: true,
+            namespace: Some("other".into()),
+            kube_version: Some("1.30.0".into()),
+            api_versions: vec!["x/v1".into()],
+            ..Options::default()
+        };
+        assert_eq!(
+            arguments(&target, &options).unwrap()[3..],
+            [
+                "--skip-tests",
+                "--skip-schema-validation",
+                "--namespace=other",
+                "--kube-version=1.30.0",
+                "--api-versions=x/v1",
+                "--set-string=a=1",
+            ]
+        );
         for bad in ["--post-renderer=/bin/sh", "-x", "a_b", "", "A", "a.", &"a".repeat(54)] {
             let options = Options { release_name: Some(bad.into()), ..Options::default() };
             assert!(arguments(&target, &options).is_err(), "{bad}");
@@ -190,10 +220,13 @@ mod tests {
             [("charts/web/Chart.yaml", ""), ("charts/web/a.yaml", ""), ("values/b.yaml", "")]
                 .into_iter()
                 .collect();
-        let check = |name: &str| values_file(&files, "charts/web", name).map_err(|e| e.to_string());
-        assert_eq!(check("a.yaml").unwrap(), "charts/web/a.yaml");
-        assert_eq!(check("../../values/b.yaml").unwrap(), "values/b.yaml");
-        assert_eq!(check("/values/b.yaml").unwrap(), "values/b.yaml");
+        let check =
+            |name: &str| values_file(&files, "charts/web", name, false).map_err(|e| e.to_string());
+        let found = |name: &str| check(name).unwrap().unwrap();
+        assert_eq!(found("a.yaml"), "charts/web/a.yaml");
+        assert_eq!(found("../../values/b.yaml"), "values/b.yaml");
+        assert_eq!(found("/values/b.yaml"), "values/b.yaml");
+        assert_eq!(values_file(&files, "charts/web", "b.yaml", true), Ok(None));
         for (bad, part) in [
             ("b.yaml", "is not there"),
             ("../../../x.yaml", "outside"),

@@ -1,6 +1,7 @@
 //! A Kustomize folder.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use crate::blocking::blocking;
 use crate::files::{self, Files};
 use crate::source::{KUSTOMIZATIONS, UPLOADED};
 use crate::tools::{Program, Work};
-use crate::{RenderError, documents};
+use crate::{Options, RenderError, documents};
 
 /// The objects that `kustomize build` makes of `folder`.
 ///
@@ -19,6 +20,7 @@ pub(crate) async fn objects(
     program: &Program,
     files: Arc<Files>,
     folder: &str,
+    options: &Options,
     deadline: Instant,
 ) -> Result<Vec<Value>, RenderError> {
     let checked = {
@@ -28,8 +30,44 @@ pub(crate) async fn objects(
     checked.await??;
     let all = files.iter().map(|(name, _)| name.to_owned()).collect();
     let work = Work::of(files, all).await?;
+    for edit in edits(options) {
+        program.run(&work, folder, &edit, deadline).await?;
+    }
     let text = program.run(&work, folder, &["build".into(), ".".into()], deadline).await?;
     blocking(move || documents::objects("the output of kustomize", &text)).await?
+}
+
+/// What is changed in the kustomization before it is built: the commands, and their order, that Argo CD has for the
+/// fields of a native source.
+fn edits(options: &Options) -> Vec<Vec<OsString>> {
+    let pairs = |map: &BTreeMap<String, String>| -> Vec<String> {
+        map.iter().map(|(name, value)| format!("{name}:{value}")).collect()
+    };
+    let text = |text: &Option<String>| text.iter().cloned().collect();
+    let labels = [
+        ("--force", options.force_common_labels),
+        ("--without-selector", options.label_without_selector),
+        ("--include-templates", options.label_include_templates),
+    ];
+    let annotations = [("--force", options.force_common_annotations)];
+    let mut all = Vec::new();
+    let mut edit = |verb: &str, what: &str, flags: &[(&str, bool)], values: Vec<String>| {
+        if values.is_empty() {
+            return;
+        }
+        let flags = flags.iter().filter(|(_, on)| *on).map(|(flag, _)| *flag);
+        // What follows the dashes is never taken for a flag.
+        let words = ["edit", verb, what].into_iter().chain(flags).chain(["--"]).map(OsString::from);
+        all.push(words.chain(values.into_iter().map(OsString::from)).collect());
+    };
+    edit("set", "nameprefix", &[], text(&options.name_prefix));
+    edit("set", "namesuffix", &[], text(&options.name_suffix));
+    edit("set", "image", &[], options.images.clone());
+    edit("set", "replicas", &[], options.replicas.clone());
+    edit("add", "label", &labels, pairs(&options.common_labels));
+    edit("add", "annotation", &annotations, pairs(&options.common_annotations));
+    edit("set", "namespace", &[], text(&options.namespace));
+    all
 }
 
 /// Fields that name files or folders to build on.

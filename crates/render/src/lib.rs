@@ -10,15 +10,17 @@
 //!
 //! Absent on purpose: the cluster, archives, the clock.
 
+pub mod adopt;
 mod base;
 mod blocking;
 mod cache;
-mod documents;
+pub mod documents;
 mod error;
 mod exec;
 pub mod files;
 mod helm;
 mod kustomize;
+mod native;
 mod options;
 mod plain;
 mod renderer;
@@ -28,6 +30,7 @@ pub mod tools;
 pub use base::Base;
 pub use error::RenderError;
 pub use files::Files;
+pub use native::{Native, explicit};
 pub use options::{Form, Options, Parameter};
 pub use renderer::{Inputs, Renderer, Target};
 pub use source::Kind;

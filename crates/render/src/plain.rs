@@ -1,22 +1,40 @@
 //! A folder of YAML and JSON files.
 
+use globset::{GlobBuilder, GlobMatcher};
 use serde_json::Value;
 
-use crate::{Files, RenderError, documents};
+use crate::{Files, Options, RenderError, documents};
 
 /// Argo CD leaves out files in which this stands.
 const SKIP: &str = "+argocd:skip-file-rendering";
 
 /// The files that are read, by their names below `folder`.
-pub(crate) fn files<'f>(files: &'f Files, folder: &str, recurse: bool) -> Vec<(&'f str, &'f [u8])> {
+pub(crate) fn files<'f>(
+    files: &'f Files,
+    folder: &str,
+    options: &Options,
+) -> Result<Vec<(&'f str, &'f [u8])>, RenderError> {
     let base = folder.len() + usize::from(!folder.is_empty());
+    let include = options.include.as_deref().map(|text| pattern("include", text)).transpose()?;
+    let exclude = options.exclude.as_deref().map(|text| pattern("exclude", text)).transpose()?;
     let all = files.iter().filter(|(name, _)| {
         let Some(below) = below(name, folder) else { return false };
-        let reached = !files.is_linked(&name[base..]) && (recurse || !below.contains('/'));
+        let reached = !files.is_linked(&name[base..]) && (options.recurse || !below.contains('/'));
         reached
             && ["yaml", "yml", "json", "jsonnet"].iter().any(|end| extension(below) == Some(end))
+            && include.as_ref().is_none_or(|pattern| pattern.is_match(below))
+            && !exclude.as_ref().is_some_and(|pattern| pattern.is_match(below))
     });
-    all.map(|(name, content)| (&name[base..], content)).collect()
+    Ok(all.map(|(name, content)| (&name[base..], content)).collect())
+}
+
+/// A pattern as Argo CD has it: `*` crosses folders.
+fn pattern(parameter: &str, text: &str) -> Result<GlobMatcher, RenderError> {
+    let glob = GlobBuilder::new(text).literal_separator(false).backslash_escape(true).build();
+    let glob = glob.map_err(|e| {
+        RenderError::input(format!("the plugin's parameter {parameter:?}: {}", e.kind()))
+    })?;
+    Ok(glob.compile_matcher())
 }
 
 /// The objects in the files that [`files`] found.

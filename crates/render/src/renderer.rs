@@ -89,15 +89,16 @@ impl Renderer {
 
         let objects = match (kind, program, chart) {
             (Kind::Kustomize, Some(program), _) => {
-                kustomize::objects(program, files, &inputs.folder, deadline).await?
+                kustomize::objects(program, files, &inputs.folder, &inputs.options, deadline)
+                    .await?
             }
             (Kind::Helm, Some(program), Some(read)) => {
                 helm::objects(program, files, inputs, &read, deadline).await?
             }
             _ => {
-                let (folder, recurse) =
-                    (inputs.folder.clone(), inputs.options.recurse.unwrap_or(false));
-                blocking(move || plain::objects(&plain::files(&files, &folder, recurse))).await??
+                let Inputs { folder, options, .. } = inputs.clone();
+                blocking(move || plain::objects(&plain::files(&files, &folder, &options)?))
+                    .await??
             }
         };
         let base = blocking(move || Base::of(kind, &objects)).await??;
@@ -106,7 +107,7 @@ impl Renderer {
         Ok((key, base))
     }
 
-    fn program(&self, kind: Kind) -> Result<Option<&Program>, RenderError> {
+    pub(crate) fn program(&self, kind: Kind) -> Result<Option<&Program>, RenderError> {
         let (name, program) = match kind {
             Kind::Plain => return Ok(None),
             Kind::Kustomize => ("kustomize", &self.tools.kustomize),
@@ -145,8 +146,7 @@ impl Seen {
         let mut chart = None;
         match kind {
             Kind::Plain => {
-                let recurse = inputs.options.recurse.unwrap_or(false);
-                for (name, content) in plain::files(files, &inputs.folder, recurse) {
+                for (name, content) in plain::files(files, &inputs.folder, &inputs.options)? {
                     hash.text(name).bytes(content);
                 }
             }

@@ -31,7 +31,7 @@ impl Kind {
         }
     }
 
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Kustomize => "a Kustomize folder",
             Self::Helm => "a Helm chart",

@@ -586,13 +586,14 @@ async fn nobody_elses_repository_is_looked_at() {
         .iter()
         .map(|a| (a.name.as_str(), a.collection_type.as_str()))
         .collect();
-    let expected = [
-        ("releaseName", "string"),
-        ("valueFiles", "array"),
-        ("values", "string"),
-        ("parameters", "map"),
-        ("recurse", "string"),
-    ];
+    let expected = Options::PARAMETERS.map(|p| {
+        let collection = match p.form {
+            Form::Text | Form::Flag => "string",
+            Form::List => "array",
+            Form::Map => "map",
+        };
+        (p.name, collection)
+    });
     assert_eq!(announced, expected);
     assert!(any.taken.load(Ordering::SeqCst));
     server.end().await;

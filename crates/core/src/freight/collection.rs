@@ -1,6 +1,6 @@
 //! What a Stage holds, and the id of it.
 
-use wharfinger_api::v1alpha1::{FreightCollection, FreightReference};
+use wharfinger_api::v1alpha1::{Freight, FreightCollection, FreightReference};
 
 use super::digest::sha1;
 
@@ -16,6 +16,18 @@ pub fn push(
         collection.items.insert(reference.origin.to_string(), reference);
     }
     collection.id = collection_id(collection.items.values().map(|reference| &reference.name));
+}
+
+/// Freight as a collection holds it.
+pub fn reference(freight: &Freight) -> FreightReference {
+    FreightReference {
+        name: freight.metadata.name.clone().unwrap_or_default(),
+        origin: freight.origin.clone(),
+        commits: freight.commits.clone(),
+        images: freight.images.clone(),
+        charts: freight.charts.clone(),
+        artifacts: freight.artifacts.clone(),
+    }
 }
 
 /// The id of the collection that holds Freight of these names, in whatever order they come.

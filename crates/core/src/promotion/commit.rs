@@ -30,9 +30,11 @@ pub fn commit(
         Wanted::Former(collection) => {
             FreightCollection { verification_history: vec![], ..collection.clone() }
         }
-        Wanted::Freight(freight) => {
-            assignment::target(&status, &stage.spec.requested_freight, held(freight))
-        }
+        Wanted::Freight(freight) => assignment::target(
+            &status,
+            &stage.spec.requested_freight,
+            crate::freight::reference(freight),
+        ),
     };
     let text = |key| annotation(promotion, key).unwrap_or_default().to_owned();
     let freight = reference(promotion, &target);
@@ -45,18 +47,6 @@ pub fn commit(
     status.current_promotion =
         Some(PromotionReference { name: name(promotion).into(), freight, ..Default::default() });
     Ok(status)
-}
-
-/// Freight as a collection holds it.
-fn held(freight: &Freight) -> FreightReference {
-    FreightReference {
-        name: freight.metadata.name.clone().unwrap_or_default(),
-        origin: freight.origin.clone(),
-        commits: freight.commits.clone(),
-        images: freight.images.clone(),
-        charts: freight.charts.clone(),
-        artifacts: freight.artifacts.clone(),
-    }
 }
 
 /// The Freight that a Promotion names, as the collection holds it.

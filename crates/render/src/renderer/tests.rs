@@ -54,7 +54,7 @@ async fn a_plain_folder_is_read_as_argo_cd_reads_it() {
     let renderer = renderer();
     assert_eq!(names(&render(&renderer, &inputs("app"), &files).await.unwrap()), ["a", "b", "j"]);
     let mut recurse = inputs("app");
-    recurse.options.recurse = Some(true);
+    recurse.options.recurse = true;
     assert_eq!(names(&render(&renderer, &recurse, &files).await.unwrap()), ["a", "b", "j", "c"]);
     recurse.folder = String::new();
     assert_eq!(
@@ -107,7 +107,7 @@ async fn the_same_bytes_need_not_be_unpacked_again() {
     let base = renderer.base(&inputs("app"), files(), Some(&[7; 32]), deadline).await.unwrap();
     assert!(Arc::ptr_eq(&base, &renderer.recall(&inputs("app"), &[7; 32]).unwrap()));
     let mut other = inputs("app");
-    other.options.recurse = Some(true);
+    other.options.recurse = true;
     assert!(renderer.recall(&other, &[7; 32]).is_none());
     assert!(renderer.recall(&inputs("app2"), &[7; 32]).is_none());
     assert!(renderer.recall(&inputs("app"), &[8; 32]).is_none());

@@ -1,0 +1,66 @@
+//! Whether the installation is as it must be. Everything is read, or tried on the server; nothing is changed.
+//!
+//! One file for each part: it looks, and a function without a cluster judges what was seen.
+
+pub mod applications;
+pub mod cluster;
+pub mod plugin;
+pub mod webhook;
+
+use serde::Serialize;
+use wharfinger_core::check::{Check, Code, State};
+
+use crate::exit::{Exit, Failure};
+
+/// A check, and what it is about.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    pub part: Part,
+    #[serde(flatten)]
+    pub check: Check,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// The kinds, and the clock
+    Cluster,
+    /// Whether it is asked, and says no
+    Webhook,
+    /// The sidecar in argocd-repo-server, and its settings
+    Plugin,
+    /// Whether they have what their Stages hold
+    Applications,
+}
+
+impl Part {
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Cluster => "Cluster",
+            Self::Webhook => "Webhook",
+            Self::Plugin => "Plugin",
+            Self::Applications => "Applications",
+        }
+    }
+}
+
+pub(crate) fn passed(code: Code, text: impl Into<String>) -> Check {
+    Check::new(code, State::Passed, text)
+}
+
+pub(crate) fn warning(code: Code, text: impl Into<String>) -> Check {
+    Check::new(code, State::Warning, text)
+}
+
+/// What could not be looked at. Only that the cluster is away ends it all.
+pub(crate) fn unseen(code: Code, what: &str, error: &kube::Error) -> Result<Check, Failure> {
+    let failure = Failure::api(format!("read {what}"), error);
+    if failure.exit == Exit::Unreachable {
+        return Err(failure);
+    }
+    let check = warning(code, format!("not looked at: {}", failure.what));
+    Ok(match failure.exit {
+        Exit::NotAllowed => check.fix("Run it as somebody who may read it"),
+        _ => check,
+    })
+}

@@ -1,0 +1,180 @@
+//! The sidecar in argocd-repo-server, and the settings by which it works well.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::Api;
+use kube::api::ListParams;
+use serde_json::Value;
+use wharfinger_api::additions::PLUGIN;
+use wharfinger_core::check::{Check, Code};
+
+use super::{passed, unseen, warning};
+use crate::exit::Failure;
+use crate::session::Session;
+
+const REPO_SERVER: &str = "argocd-repo-server";
+
+pub async fn look(session: &Session) -> Result<Vec<Check>, Failure> {
+    let (client, namespace) = (session.client().await?.clone(), &session.global.argocd_namespace);
+    let mut checks = Vec::new();
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let of_repo_server =
+        ListParams::default().labels(&format!("app.kubernetes.io/name={REPO_SERVER}"));
+    match pods.list(&of_repo_server).await {
+        Ok(list) => {
+            let list = list.items.iter().filter_map(|pod| serde_json::to_value(pod).ok());
+            checks.extend(sidecars(&list.collect::<Vec<_>>(), namespace));
+        }
+        Err(e) => checks.push(unseen(Code::Sidecar, &format!("the Pods of {REPO_SERVER}"), &e)?),
+    }
+
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    let deployment = match deployments.get_opt(REPO_SERVER).await {
+        Ok(found) => found.and_then(|found| serde_json::to_value(found).ok()),
+        Err(e) => {
+            checks.push(unseen(Code::Setting, &format!("the Deployment {REPO_SERVER}"), &e)?);
+            return Ok(checks);
+        }
+    };
+    let maps: Api<ConfigMap> = Api::namespaced(client, namespace);
+    // Without it, what comes from it shows as not set.
+    let params = maps.get_opt("argocd-cmd-params-cm").await.ok().flatten();
+    let params = params.and_then(|map| serde_json::to_value(map).ok()).unwrap_or_default();
+    checks.extend(settings(deployment.as_ref(), &params, namespace));
+    Ok(checks)
+}
+
+fn sidecars(pods: &[Value], namespace: &str) -> Vec<Check> {
+    if pods.is_empty() {
+        let text = format!("unknown: there is no Pod of {REPO_SERVER} in namespace {namespace}");
+        return vec![
+            warning(Code::Sidecar, text).fix("Name Argo CD's namespace: --argocd-namespace"),
+        ];
+    }
+    let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let has = |pod: &Value| {
+        let containers = |field: &str| pod["spec"][field].as_array().cloned().unwrap_or_default();
+        containers("containers")
+            .iter()
+            .chain(&containers("initContainers"))
+            .any(|c| c["name"] == PLUGIN)
+    };
+    let ready = |pod: &Value| {
+        let statuses = pod["status"]["containerStatuses"].as_array().cloned().unwrap_or_default();
+        statuses.iter().any(|status| status["name"] == PLUGIN && status["ready"] == true)
+    };
+    let mut checks = Vec::new();
+    for pod in pods {
+        if !has(pod) {
+            let text = format!(
+                "Pod {} has no container {PLUGIN}: what it renders for us fails",
+                name(pod)
+            );
+            checks.push(Check::failed(Code::Sidecar, text).fix(format!(
+                "Add manifests/argocd to Argo CD's kustomization, or restart: kubectl -n {namespace} rollout restart deploy/{REPO_SERVER}"
+            )));
+        } else if !ready(pod) {
+            let text = format!("the container {PLUGIN} of Pod {} is not ready", name(pod));
+            checks.push(warning(Code::Sidecar, text).fix(format!(
+                "Look at its log: kubectl -n {namespace} logs {} -c {PLUGIN}",
+                name(pod)
+            )));
+        }
+    }
+    if checks.is_empty() {
+        let text = format!("the sidecar is in all {} Pods of {REPO_SERVER}", pods.len());
+        checks.push(passed(Code::Sidecar, text));
+    }
+    checks
+}
+
+fn settings(deployment: Option<&Value>, params: &Value, namespace: &str) -> Vec<Check> {
+    let Some(deployment) = deployment else {
+        let text = format!(
+            "unknown: there is no Deployment {REPO_SERVER} in namespace {namespace} to read settings from"
+        );
+        return vec![warning(Code::Setting, text)];
+    };
+    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
+    let main = containers.into_iter().flatten().find(|c| c["name"] == REPO_SERVER);
+    let set = |name: &str| -> Option<&str> {
+        let env = main?["env"].as_array()?.iter().find(|entry| entry["name"] == name)?;
+        env["value"].as_str().or_else(|| {
+            let key = env["valueFrom"]["configMapKeyRef"]["key"].as_str()?;
+            params["data"][key].as_str()
+        })
+    };
+    let check = |name: &str, wanted: &str, why: &str, decides: bool| {
+        let is = set(name);
+        if is == Some(wanted) {
+            return passed(Code::Setting, format!("{name}={wanted}"));
+        }
+        let text = format!("{name} is {}: {why}", is.unwrap_or("not set"));
+        let check =
+            if decides { Check::failed(Code::Setting, text) } else { warning(Code::Setting, text) };
+        check.fix(format!(
+            "kubectl -n {namespace} set env deploy/{REPO_SERVER} -c {REPO_SERVER} {name}={wanted}"
+        ))
+    };
+    vec![
+        check(
+            "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS",
+            "0",
+            "after three failed renders Argo CD repeats the error for an hour",
+            true,
+        ),
+        check(
+            "ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS",
+            "true",
+            "the whole repository is sent for each render",
+            false,
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use wharfinger_core::check::State;
+
+    use super::*;
+
+    #[test]
+    fn every_pod_has_the_sidecar_or_it_is_told() {
+        let pod = |name: &str, containers: &[&str], ready: bool| {
+            let containers: Vec<_> =
+                containers.iter().map(|name| json!({ "name": name })).collect();
+            json!({ "metadata": { "name": name }, "spec": { "containers": containers },
+                "status": { "containerStatuses": [{ "name": "wharfinger", "ready": ready }] } })
+        };
+        let states = |pods: &[Value]| -> Vec<State> {
+            sidecars(pods, "argocd").iter().map(|check| check.state).collect()
+        };
+        let both = ["argocd-repo-server", "wharfinger"];
+        assert_eq!(states(&[]), [State::Warning]);
+        assert_eq!(states(&[pod("a", &both, true), pod("b", &both, true)]), [State::Passed]);
+        assert_eq!(states(&[pod("a", &both, true), pod("b", &both[..1], true)]), [State::Failed]);
+        assert_eq!(states(&[pod("a", &both, false)]), [State::Warning]);
+    }
+
+    #[test]
+    fn settings_are_found_where_argo_cd_keeps_them() {
+        let deployment = |env: Value| json!({ "spec": { "template": { "spec": { "containers": [{ "name": "argocd-repo-server", "env": env }] } } } });
+        let states = |deployment: Option<Value>, params: Value| -> Vec<State> {
+            settings(deployment.as_ref(), &params, "argocd")
+                .iter()
+                .map(|check| check.state)
+                .collect()
+        };
+        assert_eq!(states(None, json!({})), [State::Warning]);
+        assert_eq!(states(Some(deployment(json!([]))), json!({})), [State::Failed, State::Warning]);
+        let env = json!([
+            { "name": "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS", "value": "0" },
+            { "name": "ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS",
+              "valueFrom": { "configMapKeyRef": { "key": "reposerver.plugin.use.manifest.generate.paths" } } },
+        ]);
+        let params = json!({ "data": { "reposerver.plugin.use.manifest.generate.paths": "true" } });
+        assert_eq!(states(Some(deployment(env.clone())), params), [State::Passed, State::Passed]);
+        assert_eq!(states(Some(deployment(env)), json!({})), [State::Passed, State::Warning]);
+    }
+}

@@ -1,0 +1,205 @@
+//! A native source, rendered as Argo CD renders it itself: what an Application deploys before it is adopted, and after it
+//! is released.
+//!
+//! Apart from the plugin's own way on purpose, and told by the source instead of by parameters: the two are compared, and
+//! one that borrowed from the other would prove nothing. Plain files are the exception; there is no tool to ask.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::time::Instant;
+use wharfinger_api::argocd::Source;
+
+use crate::blocking::blocking;
+use crate::tools::{Program, Work};
+use crate::{Files, Kind, Options, RenderError, Renderer, Target, documents, plain};
+
+/// Where a native source is, and what for.
+#[derive(Clone, Copy, Debug)]
+pub struct Native<'a> {
+    pub source: &'a Source,
+    /// As in [`Inputs`](crate::Inputs).
+    pub folder: &'a str,
+    pub target: &'a Target,
+}
+
+impl Renderer {
+    /// The objects of a native source. Files that it reads from another source are not there.
+    pub async fn native(
+        &self,
+        native: &Native<'_>,
+        files: Files,
+        deadline: Instant,
+    ) -> Result<Vec<Value>, RenderError> {
+        let kind = match explicit(native.source) {
+            Some(kind) => kind,
+            None => Kind::of(&files, native.folder)?,
+        };
+        let files = Arc::new(files);
+        let Some(program) = self.program(kind)? else { return directory(native, files).await };
+        let all = files.iter().map(|(name, _)| name.to_owned()).collect();
+        let work = Work::of(Arc::clone(&files), all).await?;
+        let (before, last) = match kind {
+            Kind::Kustomize => (edits(native.source), vec!["build".into(), ".".into()]),
+            _ => (Vec::new(), template(native, &files, &work)?),
+        };
+        for command in before {
+            run(program, &work, native, &command, deadline).await?;
+        }
+        let text = run(program, &work, native, &last, deadline).await?;
+        blocking(move || documents::objects("what the tool printed", &text)).await?
+    }
+}
+
+/// The type that a source says it has, whatever its folder looks like.
+pub fn explicit(source: &Source) -> Option<Kind> {
+    let types = [("kustomize", Kind::Kustomize), ("helm", Kind::Helm), ("directory", Kind::Plain)];
+    let set =
+        |name: &str| source.0.get(name).is_some_and(|options| !crate::adopt::is_empty(options));
+    types.into_iter().find(|(name, _)| set(name)).map(|(_, kind)| kind)
+}
+
+async fn run(
+    program: &Program,
+    work: &Work,
+    native: &Native<'_>,
+    command: &[String],
+    deadline: Instant,
+) -> Result<String, RenderError> {
+    let command: Vec<OsString> = command.iter().map(OsString::from).collect();
+    program.run(work, native.folder, &command, deadline).await
+}
+
+async fn directory(native: &Native<'_>, files: Arc<Files>) -> Result<Vec<Value>, RenderError> {
+    let text = |field| text(native.source, "directory", field).map(str::to_owned);
+    let options = Options {
+        recurse: flag(native.source, "directory", "recurse"),
+        include: text("include"),
+        exclude: text("exclude"),
+        ..Options::default()
+    };
+    let folder = native.folder.to_owned();
+    blocking(move || plain::objects(&plain::files(&files, &folder, &options)?)).await?
+}
+
+fn edits(source: &Source) -> Vec<Vec<String>> {
+    let (of, mut all) = ("kustomize", Vec::new());
+    let mut edit = |verb: &str, what: &str, flags: &[&str], values: Vec<String>| {
+        if !values.is_empty() {
+            let words = ["edit", verb, what].into_iter().chain(flags.iter().copied()).chain(["--"]);
+            all.push(words.map(str::to_owned).chain(values).collect());
+        }
+    };
+    let one = |field| text(source, of, field).map(str::to_owned).into_iter().collect();
+    let on = |flags: &[(&'static str, &str)]| -> Vec<&'static str> {
+        flags.iter().filter(|(_, field)| flag(source, of, field)).map(|(flag, _)| *flag).collect()
+    };
+    let replica = |replica: &Value| {
+        Some(format!("{}={}", replica.get("name")?.as_str()?, replica.get("count")?))
+    };
+    edit("set", "nameprefix", &[], one("namePrefix"));
+    edit("set", "namesuffix", &[], one("nameSuffix"));
+    edit("set", "image", &[], list(source, of, "images"));
+    edit("set", "replicas", &[], items(source, of, "replicas").filter_map(replica).collect());
+    let flags = on(&[
+        ("--force", "forceCommonLabels"),
+        ("--without-selector", "labelWithoutSelector"),
+        ("--include-templates", "labelIncludeTemplates"),
+    ]);
+    edit("add", "label", &flags, pairs(source, of, "commonLabels"));
+    let flags = on(&[("--force", "forceCommonAnnotations")]);
+    edit("add", "annotation", &flags, pairs(source, of, "commonAnnotations"));
+    edit("set", "namespace", &[], one("namespace"));
+    all
+}
+
+fn template(native: &Native<'_>, files: &Files, work: &Work) -> Result<Vec<String>, RenderError> {
+    let Native { source, folder, target } = *native;
+    let of = "helm";
+    let or = |field, otherwise: &str| text(source, of, field).unwrap_or(otherwise).to_owned();
+    let mut args: Vec<String> = ["template", ".", "--name-template"].map(str::to_owned).into();
+    args.push(or("releaseName", &target.name));
+    let mut add = |flag: &str, value: String| {
+        if !value.is_empty() {
+            args.extend([format!("--{flag}"), value]);
+        }
+    };
+    add("namespace", or("namespace", &target.namespace));
+    add("kube-version", or("kubeVersion", &target.kube_version));
+    for parameter in items(source, of, "parameters") {
+        let text = |field: &str| parameter.get(field).and_then(Value::as_str).unwrap_or_default();
+        let forced = parameter.get("forceString").is_some_and(|f| *f == true);
+        let value = commas(text("value"));
+        add(if forced { "set-string" } else { "set" }, format!("{}={value}", text("name")));
+    }
+    for name in list(source, of, "valueFiles") {
+        let from = if name.starts_with('/') { "" } else { folder };
+        let found = crate::files::join(from, &name).filter(|path| files.get(path).is_some());
+        match found {
+            Some(path) => {
+                let ups = folder.split('/').filter(|part| !part.is_empty()).count();
+                add("values", format!("{}{path}", "../".repeat(ups)));
+            }
+            None if flag(source, of, "ignoreMissingValueFiles") => {}
+            None => {
+                let text = format!("helm.valueFiles: there is no {name:?} among the files");
+                return Err(RenderError::Input(text));
+            }
+        }
+    }
+    let object = source.0.get(of).and_then(|o| o.get("valuesObject")).filter(|o| !o.is_null());
+    let values = object.map(Value::to_string).unwrap_or_else(|| or("values", ""));
+    if !values.is_empty() {
+        add("values", work.add("native.yaml", &values)?.display().to_string());
+    }
+    let own = list(source, of, "apiVersions");
+    for version in if own.is_empty() { &target.api_versions } else { &own } {
+        add("api-versions", version.clone());
+    }
+    if !flag(source, of, "skipCrds") {
+        args.push("--include-crds".into());
+    }
+    for (word, field) in
+        [("--skip-schema-validation", "skipSchemaValidation"), ("--skip-tests", "skipTests")]
+    {
+        if flag(source, of, field) {
+            args.push(word.into());
+        }
+    }
+    Ok(args)
+}
+
+/// A list in braces stays one; elsewhere commas are part of the value.
+fn commas(value: &str) -> String {
+    if value.starts_with('{') && value.ends_with('}') {
+        return value.to_owned();
+    }
+    let escaped = value.replace("\\,", ",");
+    match escaped.strip_prefix(',') {
+        Some(rest) => format!(",{}", rest.replace(',', "\\,")),
+        None => escaped.replace(',', "\\,"),
+    }
+}
+
+fn text<'s>(source: &'s Source, of: &str, field: &str) -> Option<&'s str> {
+    source.0.get(of)?.get(field)?.as_str().filter(|text| !text.is_empty())
+}
+
+fn flag(source: &Source, of: &str, field: &str) -> bool {
+    source.0.get(of).and_then(|o| o.get(field)).is_some_and(|flag| *flag == true)
+}
+
+fn items<'s>(source: &'s Source, of: &str, field: &str) -> impl Iterator<Item = &'s Value> {
+    source.0.get(of).and_then(|o| o.get(field)).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn list(source: &Source, of: &str, field: &str) -> Vec<String> {
+    items(source, of, field).filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn pairs(source: &Source, of: &str, field: &str) -> Vec<String> {
+    let map = source.0.get(of).and_then(|o| o.get(field)).and_then(Value::as_object);
+    let pair = |(name, value): (&String, &Value)| Some(format!("{name}:{}", value.as_str()?));
+    map.into_iter().flatten().filter_map(pair).collect()
+}

@@ -1,0 +1,152 @@
+//! `wharf render` answers what the sidecar answers, byte for byte.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wharfinger_cluster::{Instance, shared};
+use wharfinger_sidecar::caller::{Call, dial};
+use wharfinger_tests::{App, IMAGE, Kind, Project, on_runtime};
+
+const KUBE_VERSION: &str = "1.34.0";
+const API_VERSIONS: &str = "v1,apps/v1,monitoring.coreos.com/v1";
+
+#[test]
+fn wharf_renders_what_the_sidecar_renders() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "rendered")?;
+    project.stage("dev")?;
+    let images =
+        json!([{ "repoURL": IMAGE, "tag": "v1", "digest": format!("sha256:{}", "1".repeat(64)) }]);
+    let freight = json!({
+        "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Freight", "alias": "v1",
+        "metadata": { "generateName": "freight-" },
+        "origin": { "kind": "Warehouse", "name": "main" }, "images": images,
+    });
+    let made = project.admin.create("freight", &project.name, freight.clone())?;
+    let name = made["metadata"]["name"].as_str().context("a name")?.to_owned();
+
+    let mut apps = Vec::new();
+    for (app, kind) in [("plain", Kind::Bare), ("overlay", Kind::Kustomize), ("chart", Kind::Helm)]
+    {
+        let app = App::new(&project, app, "dev", kind)?;
+        let files = files(&app, kind);
+        let files: Vec<_> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        project.commit(&files)?;
+        let app = app.with(|spec, _| {
+            spec["source"]["plugin"]["parameters"] = parameters(kind);
+        });
+        app.create()?;
+        let folder = TempDir::new()?;
+        for (path, text) in &files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().context("a folder")?)?;
+            fs::write(path, text)?;
+        }
+        let files: Vec<_> = files.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        apps.push((app, files, folder));
+    }
+    project.promoted("dev", &name)?;
+
+    for (app, files, folder) in &apps {
+        let object = app.get()?;
+        let call = call(&object, files, &project.head()?)?;
+        let answer = on_runtime(ask(call, &cluster.plugin_socket(Instance::First)?))?;
+        ensure!(answer.concat().contains(&format!("{IMAGE}:v1@sha256:1111")), "{answer:?}");
+        let expected: String = answer.iter().map(|document| format!("---\n{document}\n")).collect();
+
+        let repo = folder.path().to_str().context("a path")?;
+        let target =
+            ["--kube-version", KUBE_VERSION, "--api-versions", API_VERSIONS, "--repo", repo];
+        let through = cluster.wharf(&[&["render", "--app", &app.name], &target[..]].concat())?;
+        ensure!(
+            through.success() && through.stdout == expected,
+            "{through:#?}\nis not\n{expected}"
+        );
+
+        let (app_file, freight_file) =
+            (folder.path().join("app.json"), folder.path().join("f.json"));
+        fs::write(&app_file, object.to_string())?;
+        fs::write(&freight_file, freight.to_string())?;
+        let offline = [
+            "render",
+            "--offline",
+            "--app",
+            app_file.to_str().context("a path")?,
+            "--freight",
+            freight_file.to_str().context("a path")?,
+        ];
+        let offline = cluster.wharf(&[&offline[..], &target[..]].concat())?;
+        ensure!(
+            offline.success() && offline.stdout == expected,
+            "{offline:#?}\nis not\n{expected}"
+        );
+    }
+    Ok(())
+}
+
+fn files(app: &App<'_>, kind: Kind) -> Vec<(String, String)> {
+    let file = |path: &str, text: &str| (format!("{}/{path}", app.name), text.to_owned());
+    let odd = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\ndata: {a: \"0644\", b: 'ä \"x\"'}\n";
+    match kind {
+        Kind::Kustomize => vec![
+            file(
+                "kustomization.yaml",
+                "resources: [web.yaml, odd.yaml]\nconfigMapGenerator: [{name: made, literals: [a=1]}]\n",
+            ),
+            file("web.yaml", &app.web()),
+            file("odd.yaml", odd),
+        ],
+        Kind::Helm => vec![
+            file("Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n"),
+            file("values.yaml", "replicas: 2\n"),
+            file(
+                "templates/web.yaml",
+                &app.web().replace("replicas: 2", "replicas: {{ .Values.replicas }}"),
+            ),
+            file(
+                "templates/cluster.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-cluster}\ndata: {version: {{ .Capabilities.KubeVersion | quote }}, monitoring: {{ .Capabilities.APIVersions.Has \"monitoring.coreos.com/v1\" | quote }}, namespace: {{ .Release.Namespace }}}\n",
+            ),
+            file("templates/hook.yaml", odd),
+        ],
+        _ => vec![file("web.yaml", &app.web()), file("odd.yaml", odd)],
+    }
+}
+
+fn parameters(kind: Kind) -> Value {
+    match kind {
+        Kind::Kustomize => json!([{ "name": "commonLabels", "map": { "team": "a" } }]),
+        Kind::Helm => json!([{ "name": "parameters", "map": { "replicas": "3" } }]),
+        _ => json!([{ "name": "exclude", "string": "none*" }]),
+    }
+}
+
+/// What repo-server would send.
+fn call(app: &Value, files: &[(String, String)], revision: &str) -> Result<Call> {
+    let source = &app["spec"]["source"];
+    let text = |of: &Value| of.as_str().unwrap_or_default().to_owned();
+    let env = [
+        ("ARGOCD_APP_NAME", text(&app["metadata"]["name"])),
+        ("ARGOCD_APP_NAMESPACE", text(&app["spec"]["destination"]["namespace"])),
+        ("ARGOCD_APP_REVISION", revision.to_owned()),
+        ("ARGOCD_APP_SOURCE_REPO_URL", text(&source["repoURL"])),
+        ("ARGOCD_APP_SOURCE_PATH", text(&source["path"])),
+        ("KUBE_VERSION", KUBE_VERSION.to_owned()),
+        ("KUBE_API_VERSIONS", API_VERSIONS.to_owned()),
+        ("ARGOCD_APP_PARAMETERS", source["plugin"]["parameters"].to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
+    let own = source["plugin"]["env"].as_array().context("a claim")?;
+    let own = own.iter().map(|e| (format!("ARGOCD_ENV_{}", text(&e["name"])), text(&e["value"])));
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text)).collect();
+    let path = text(&source["path"]);
+    Ok(Call { path, env: env.into_iter().chain(own).collect(), ..Call::new(&files)? })
+}
+
+async fn ask(call: Call, socket: &Path) -> Result<Vec<String>> {
+    Ok(dial(socket).await?.generate_manifest(call.request()).await?.into_inner().manifests)
+}
