@@ -6,13 +6,15 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::Value;
 use wharfinger_api::additions::PLUGIN;
-use wharfinger_core::check::{Check, Code};
+use wharfinger_core::check::{Check, Code, State};
 
 use super::{passed, unseen, warning};
 use crate::exit::Failure;
 use crate::session::Session;
 
 const REPO_SERVER: &str = "argocd-repo-server";
+const ATTEMPTS: &str = "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS";
+const PATHS: &str = "ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS";
 
 pub async fn look(session: &Session) -> Result<Vec<Check>, Failure> {
     let (client, namespace) = (session.client().await?.clone(), &session.global.argocd_namespace);
@@ -104,38 +106,46 @@ fn settings(deployment: Option<&Value>, params: &Value, namespace: &str) -> Vec<
             params["data"][key].as_str()
         })
     };
-    let check = |name: &str, wanted: &str, why: &str, decides: bool| {
-        let is = set(name);
-        if is == Some(wanted) {
-            return passed(Code::Setting, format!("{name}={wanted}"));
-        }
-        let text = format!("{name} is {}: {why}", is.unwrap_or("not set"));
-        let check =
-            if decides { Check::failed(Code::Setting, text) } else { warning(Code::Setting, text) };
-        check.fix(format!(
+    let fix = |name: &str, wanted: &str| {
+        format!(
             "kubectl -n {namespace} set env deploy/{REPO_SERVER} -c {REPO_SERVER} {name}={wanted}"
-        ))
+        )
     };
-    vec![
-        check(
-            "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS",
-            "0",
-            "after three failed renders Argo CD repeats the error for an hour",
-            true,
+    let attempts = match set(ATTEMPTS) {
+        Some("0") => Check::failed(
+            Code::Setting,
+            format!("{ATTEMPTS} is 0: repo-server dies of failed renders in its cache"),
         ),
-        check(
-            "ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS",
-            "true",
-            "the whole repository is sent for each render",
-            false,
+        Some(many) if many.parse::<u32>().is_ok_and(|many| many >= 1_000_000) => {
+            passed(Code::Setting, format!("{ATTEMPTS}={many}"))
+        }
+        other => Check::failed(
+            Code::Setting,
+            format!(
+                "{ATTEMPTS} is {}: after so many failed renders (3 by default) Argo CD repeats the error for an hour",
+                other.unwrap_or("not set")
+            ),
         ),
-    ]
+    };
+    let paths = match set(PATHS) {
+        Some("true") => passed(Code::Setting, format!("{PATHS}=true")),
+        other => warning(
+            Code::Setting,
+            format!(
+                "{PATHS} is {}: the whole repository is sent for each render",
+                other.unwrap_or("not set")
+            ),
+        ),
+    };
+    let fixed = |check: Check, name, wanted| {
+        if check.state == State::Passed { check } else { check.fix(fix(name, wanted)) }
+    };
+    vec![fixed(attempts, ATTEMPTS, "2147483647"), fixed(paths, PATHS, "true")]
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use wharfinger_core::check::State;
 
     use super::*;
 
@@ -169,12 +179,18 @@ mod tests {
         assert_eq!(states(None, json!({})), [State::Warning]);
         assert_eq!(states(Some(deployment(json!([]))), json!({})), [State::Failed, State::Warning]);
         let env = json!([
-            { "name": "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS", "value": "0" },
+            { "name": "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS", "value": "2147483647" },
             { "name": "ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS",
               "valueFrom": { "configMapKeyRef": { "key": "reposerver.plugin.use.manifest.generate.paths" } } },
         ]);
         let params = json!({ "data": { "reposerver.plugin.use.manifest.generate.paths": "true" } });
         assert_eq!(states(Some(deployment(env.clone())), params), [State::Passed, State::Passed]);
         assert_eq!(states(Some(deployment(env)), json!({})), [State::Passed, State::Warning]);
+        for deadly in ["0", "3", "many"] {
+            let env =
+                json!([{ "name": "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS", "value": deadly }]);
+            let states = states(Some(deployment(env)), json!({}));
+            assert_eq!(states, [State::Failed, State::Warning], "{deadly}");
+        }
     }
 }
