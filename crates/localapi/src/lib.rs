@@ -9,6 +9,8 @@
 //! - `exec`, `logs` and everything else about Pods: nothing runs here;
 //! - CEL: of `matchConditions` and of validation rules in schemas only the listed texts are known, others are refused;
 //! - a word about fields that stand twice in a body: the last one counts;
+//! - of custom resources: `scale`, `selectableFields` and some formats (`hostname`, `uri`, `email`, …); a definition with
+//!   one of them is refused;
 //! - conversion between versions of a kind, other than writing another `apiVersion`;
 //! - validation of built-in kinds beyond metadata and what is needed to act on them;
 //! - the check that nobody grants more than they have (`escalate`, `bind`), quotas, priorities and fairness, audit logs;
