@@ -86,11 +86,17 @@ async fn show(world: World, once: bool, kubeconfig: PathBuf, shutdown: Shutdown)
         shutdown.cancel();
         return world.stop().await;
     }
+    // `wharf` is built beside this program.
+    let programs = env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
     writeln!(
-        io::stdout(),
+        out,
         "\nAll steps happened. It stays up until Ctrl-C; in another shell:\n\
-         \n   export KUBECONFIG={}\n   wharf status\n   kubectl get stages,freights,promotions\n   kubectl get applications,deployments -A",
-        kubeconfig.display()
+         \n   export KUBECONFIG={} PATH={}:$PATH\
+         \n   wharf status\
+         \n   wharf why v2 --to dev\
+         \n   kubectl get stages,freights,promotions",
+        kubeconfig.display(),
+        programs.display()
     )?;
     tokio::select! {
         () = shutdown.cancelled() => {}
