@@ -1,10 +1,12 @@
 //! repo-server's part: what a source renders to, by the sidecar.
 
 use std::path::Path;
+use std::sync::mpsc;
 
 use anyhow::{Result, ensure};
 use futures::FutureExt as _;
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 use tonic::Status;
 use wharfinger_api::additions::PLUGIN;
 use wharfinger_api::argocd::{Application, Source};
@@ -80,15 +82,18 @@ impl ArgoCd {
 
 /// As repo-server asks: on a new connection, after a question.
 async fn ask(socket: &Path, call: Call) -> Result<Vec<Value>, String> {
+    // The sidecar works on threads of its own, which a paused clock does not see. It sees this one.
+    let (done, working) = mpsc::channel::<()>();
+    let seen = spawn_blocking(move || working.recv().ok());
     let failed = |status: Status| rpc(&format!("{:?}", status.code()), status.message());
     let mut plugin =
         dial(socket).await.map_err(|e| rpc("Unavailable", &format!("connection error: {e}")))?;
     plugin.check_plugin_configuration(()).await.map_err(failed)?;
-    let answer =
-        plugin.generate_manifest(call.request()).boxed().await.map_err(failed)?.into_inner();
+    let answer = plugin.generate_manifest(call.request()).boxed().await;
+    drop((done, seen));
     let read =
         |text: &String| serde_json::from_str(text).map_err(|e| rpc("Unknown", &e.to_string()));
-    answer.manifests.iter().map(read).collect()
+    answer.map_err(failed)?.into_inner().manifests.iter().map(read).collect()
 }
 
 /// As grpc-go writes a failure.

@@ -121,11 +121,18 @@ impl Person {
         let api = Api::namespaced(self.client.clone(), namespace);
         match tokio::time::timeout(PATIENCE, await_condition(api, name, wanted)).await {
             Ok(found) => Ok(found?),
-            Err(_) => bail!(
-                "{} {namespace}/{name} did not become what was expected within {} s",
-                K::kind(&()),
-                PATIENCE.as_secs()
-            ),
+            Err(_) => {
+                let kind = K::kind(&());
+                let apps = Api::<Application>::namespaced(self.client.clone(), ARGOCD);
+                let apps = apps.list(&ListParams::default()).await?;
+                let status = |app: &Application| format!("{}: {}", app.name(), json!(app.status));
+                let apps: Vec<_> = apps.items.iter().map(status).collect();
+                bail!(
+                    "{kind} {namespace}/{name} did not become what was expected within {} s; Applications: {}",
+                    PATIENCE.as_secs(),
+                    apps.join("\n")
+                )
+            }
         }
     }
 }
