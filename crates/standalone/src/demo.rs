@@ -43,7 +43,7 @@ impl<'w> Demo<'w> {
         [User::new("ana", []), User::new("bo", [])]
     }
 
-    /// Puts the pipeline there, takes every step as soon as the one before has happened, and tells of it.
+    /// Takes every step as soon as the one before has happened, and tells of it.
     pub async fn play(world: &'w World, out: &mut (dyn Write + Send)) -> Result<()> {
         writeln!(out, "{INTRODUCTION}")?;
         let demo = Self::prepare(world).await?;
@@ -57,7 +57,8 @@ impl<'w> Demo<'w> {
         tell(out, 7, demo.back().await)
     }
 
-    async fn prepare(world: &'w World) -> Result<Self> {
+    /// Puts the pipeline there.
+    pub async fn prepare(world: &'w World) -> Result<Self> {
         world.repository.commit(&[("web/deployment.yaml", DEPLOYMENT)], "A Deployment")?;
         world.api.apply(&OBJECTS.replace("{repository}", &world.repository.url())).await?;
         let [ana, bo] = Self::people().map(|user| Person::new(world.client(&user)));
