@@ -5,6 +5,7 @@ mod promotion;
 mod script;
 mod sidecar;
 mod stages;
+mod standalone;
 mod watched;
 
 use anyhow::{Result, bail};
@@ -12,8 +13,12 @@ use anyhow::{Result, bail};
 type Benchmark = fn() -> Result<()>;
 
 fn main() -> Result<()> {
-    let all: [(&str, Benchmark); 3] =
-        [("promotion", promotion::run), ("sidecar", sidecar::run), ("stages", stages::run)];
+    let all: [(&str, Benchmark); 4] = [
+        ("promotion", promotion::run),
+        ("sidecar", sidecar::run),
+        ("stages", stages::run),
+        ("standalone", standalone::run),
+    ];
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if let Some(unknown) = wanted.iter().find(|w| all.iter().all(|(name, _)| name != w)) {
         bail!(
