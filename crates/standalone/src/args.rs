@@ -5,7 +5,7 @@ use std::env;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 use ulid::Ulid;
 use wharfinger_daemon::{Clock, Shutdown, Tasks};
@@ -74,7 +74,11 @@ impl Args {
 async fn show(world: World, once: bool, kubeconfig: PathBuf, shutdown: Shutdown) -> Result<()> {
     let mut out = io::stdout();
     let played = tokio::select! {
-        () = shutdown.cancelled() => return world.stop().await,
+        () = shutdown.cancelled() => {
+            world.stop().await?;
+            ensure!(!once, "ended before the last step");
+            return Ok(());
+        }
         () = world.ended() => return world.stop().await,
         played = Demo::play(&world, &mut out) => played,
     };
