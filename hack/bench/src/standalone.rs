@@ -28,8 +28,9 @@ const MEMORY: f64 = 128.0;
 pub(crate) fn run() -> Result<()> {
     let demo = Process::start()?;
     let real = Cluster::start(Options::default())?;
+    let admin = Kubernetes::admin(&real)?;
     on_runtime(async {
-        let theirs = configmaps(Kubernetes::admin(&real)?.client).await?;
+        let theirs = configmaps(admin.client).await?;
         let ours = configmaps(client(&demo.kubeconfig).await?).await?;
         // They take turns, so that both meet the same machine.
         let (mut fast, mut slow) = (vec![], vec![]);
