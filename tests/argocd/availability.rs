@@ -128,14 +128,7 @@ fn availability_is_judged_again_when_the_turn_comes() -> Result<()> {
     })?;
     let claim = project.claim("prod")?;
     let waiting = project.promote("prod", &project.freight("v2")?)?;
-    let origin = json!({ "kind": "Warehouse", "name": "main" });
-    let requested = json!([{ "origin": origin, "sources": { "stages": ["dev"] } }]);
-    project.admin.merge(
-        "stage",
-        &project.name,
-        "prod",
-        &json!({ "spec": { "requestedFreight": requested } }),
-    )?;
+    takes_from_dev_alone(&project)?;
     let abort = json!({ "metadata": { "annotations": { "kargo.akuity.io/abort": "terminate" } } });
     project.admin.merge("promotion", &project.name, &running, &abort)?;
     let ended = project.ended(&waiting)?;
@@ -160,15 +153,7 @@ fn a_rollback_needs_nobody_upstream() -> Result<()> {
     let claim = project.claim("prod")?;
     let (_, first) = claim.split_once('-').context("a claim")?;
     project.promoted("prod", &v2)?;
-    // From now on nothing comes straight from the Warehouse.
-    let origin = json!({ "kind": "Warehouse", "name": "main" });
-    let requested = json!([{ "origin": origin, "sources": { "stages": ["dev"] } }]);
-    project.admin.merge(
-        "stage",
-        &project.name,
-        "prod",
-        &json!({ "spec": { "requestedFreight": requested } }),
-    )?;
+    takes_from_dev_alone(&project)?;
     refused(promote(&project, "prod", &v1, json!({})), "verified")?;
     let never = project.freight("v3")?;
     refused(promote(&project, "prod", &never, json!({ ROLLBACK: "true" })), "verified")?;
@@ -181,6 +166,18 @@ fn a_rollback_needs_nobody_upstream() -> Result<()> {
     let back = project.promote_with("prod", &v1, exactly)?;
     ensure!(project.ended(&back)?["status"]["phase"] == "Succeeded");
     Ok(())
+}
+
+/// From now on nothing comes to prod straight from the Warehouse.
+fn takes_from_dev_alone(project: &Project<'_>) -> Result<Value> {
+    let origin = json!({ "kind": "Warehouse", "name": "main" });
+    let requested = json!([{ "origin": origin, "sources": { "stages": ["dev"] } }]);
+    project.admin.merge(
+        "stage",
+        &project.name,
+        "prod",
+        &json!({ "spec": { "requestedFreight": requested } }),
+    )
 }
 
 fn promote(project: &Project<'_>, stage: &str, freight: &str, annotations: Value) -> Result<Value> {

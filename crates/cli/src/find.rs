@@ -61,23 +61,33 @@ impl Session {
         Ok(promotions)
     }
 
+    /// All Applications that may be listed, or what is asked for of them.
+    pub async fn applications<K>(&self) -> Result<Vec<K>, Failure>
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        const LIST: &str = "list Applications";
+        let client = self.client().await?.clone();
+        match all(&Api::all(client.clone()), ListParams::default(), LIST).await {
+            // Whoever may not look everywhere may look in Argo CD's own namespace, where most of them are.
+            Err(failure) if failure.exit == Exit::NotAllowed => {
+                let there = Api::namespaced(client, &self.global.argocd_namespace);
+                all(&there, ListParams::default(), LIST).await
+            }
+            listed => listed,
+        }
+    }
+
     /// The Applications that name a Stage, by namespace and name.
     pub async fn applications_of(
         &self,
         stage: &StageName,
     ) -> Result<Vec<(String, String)>, Failure> {
-        let client = self.client().await?.clone();
-        let everywhere = Api::all(client.clone());
         // Their metadata is enough, and much less than all of them.
-        let listed = all(&everywhere, ListParams::default(), "list Applications").await;
-        let applications: Vec<PartialObjectMeta<Application>> = match listed {
-            // Whoever may not look everywhere may look in Argo CD's own namespace, where most of them are.
-            Err(failure) if failure.exit == Exit::NotAllowed => {
-                let there = Api::namespaced(client, &self.global.argocd_namespace);
-                all(&there, ListParams::default(), "list Applications").await?
-            }
-            listed => listed?,
-        };
+        let applications: Vec<PartialObjectMeta<Application>> = self.applications().await?;
         let names = |app: &PartialObjectMeta<Application>| {
             let annotation = app.annotations().get(AUTHORIZED_STAGE)?;
             let named = authorized(annotation).is_ok_and(|stages| stages.contains(stage));

@@ -2,7 +2,6 @@
 
 use kube::Api;
 use kube::api::ListParams;
-use wharfinger_api::argocd::Application;
 use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, FreightCollection, Stage};
 use wharfinger_core::assignment::target;
 use wharfinger_core::claim::{StageName, the_stage};
@@ -14,8 +13,6 @@ use crate::find::all;
 use crate::freight::choose;
 use crate::session::Session;
 
-const LIST: &str = "list Applications";
-
 impl Session {
     pub async fn stage_named(&self, name: &StageName) -> Result<Stage, Failure> {
         let api: Api<Stage> = Api::namespaced(self.client().await?.clone(), &name.project);
@@ -25,19 +22,6 @@ impl Session {
             Failure::new(format!("there is no Stage {} in Project {}", name.stage, name.project))
                 .next(format!("List them: wharf get stages -p {}", name.project))
         })
-    }
-
-    /// All Applications that may be listed.
-    pub async fn every_application(&self) -> Result<Vec<Application>, Failure> {
-        let client = self.client().await?.clone();
-        match all(&Api::all(client.clone()), ListParams::default(), LIST).await {
-            // Whoever may not look everywhere may look in Argo CD's own namespace.
-            Err(failure) if failure.exit == Exit::NotAllowed => {
-                let there = Api::namespaced(client, &self.global.argocd_namespace);
-                all(&there, ListParams::default(), LIST).await
-            }
-            listed => listed,
-        }
     }
 
     /// The Freight of a Stage's Project.

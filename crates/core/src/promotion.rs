@@ -126,7 +126,7 @@ fn name(promotion: &Promotion) -> &str {
     promotion.metadata.name.as_deref().unwrap_or_default()
 }
 
-fn annotation<'p>(promotion: &'p Promotion, key: &str) -> Option<&'p str> {
+pub(crate) fn annotation<'p>(promotion: &'p Promotion, key: &str) -> Option<&'p str> {
     promotion.metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 

@@ -20,6 +20,7 @@ mod shape;
 mod show;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use before::Before;
 use node::Node;

@@ -46,15 +46,9 @@ impl Args {
         let mut tasks = Tasks::until_signalled();
         let folder = Folder::make(&folder)?;
 
-        let mut people = vec![
-            ("ana", User::new("ana", [])),
-            ("bo", User::new("bo", [])),
-            ("admin", User::admin()),
-        ];
-        let people: Vec<_> = people
-            .drain(..)
-            .map(|(name, user)| (name, Ulid::generate().to_string(), user))
-            .collect();
+        let [ana, bo] = Demo::people();
+        let people = [("ana", ana), ("bo", bo), ("admin", User::admin())]
+            .map(|(name, user)| (name, Ulid::generate().to_string(), user));
         let tokens: BTreeMap<_, _> =
             people.iter().map(|(_, token, user)| (token.clone(), user.clone())).collect();
         let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;

@@ -16,7 +16,7 @@ use crate::exit::Failure;
 use crate::session::Session;
 
 pub async fn look(session: &Session) -> Result<Vec<Check>, Failure> {
-    let apps = session.every_application().await?;
+    let apps: Vec<Application> = session.applications().await?;
     let mut stages: BTreeMap<StageName, Option<StageStatus>> = BTreeMap::new();
     let mut checks = Vec::new();
     for name in apps.iter().filter_map(|app| authorized_stages(app).ok()).flatten() {

@@ -6,6 +6,7 @@ use wharfinger_api::v1alpha1::{Freight, FreightCollection, Promotion, ROLLBACK, 
 
 use super::{Names, Upstream, availability, request, unavailable};
 use crate::check::{Check, Code};
+use crate::promotion::annotation;
 
 /// What a Promotion brings to its Stage.
 #[derive(Clone, Copy, Debug)]
@@ -106,8 +107,4 @@ fn verified(stage: &Stage, id: &str) -> bool {
 
 fn history<'s>(stage: &'s Stage, id: &str) -> impl Iterator<Item = &'s FreightCollection> {
     stage.status.iter().flat_map(|s| &s.freight_history).filter(move |c| c.id == id)
-}
-
-fn annotation<'p>(promotion: &'p Promotion, key: &str) -> Option<&'p str> {
-    promotion.metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }

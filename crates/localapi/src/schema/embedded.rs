@@ -2,37 +2,18 @@
 
 use serde_json::Value;
 
-use super::{node::Node, path::Path, problem::Problem};
+use super::{node::Node, path::Path, problem::Problem, walk::walk};
 
 pub(super) fn validate(root: &Node, object: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
-    below(root, &Path::Whole, object, &mut problems);
+    walk(root, &Path::Whole, object, &mut |node, path, value| {
+        if node.embedded && value.is_object() {
+            for name in ["apiVersion", "kind"] {
+                says(value.get(name), &path.child(name), &mut problems);
+            }
+        }
+    });
     problems
-}
-
-fn below(node: &Node, path: &Path<'_>, value: &Value, problems: &mut Vec<Problem>) {
-    match value {
-        Value::Object(fields) => {
-            if node.embedded {
-                for name in ["apiVersion", "kind"] {
-                    says(value.get(name), &path.child(name), problems);
-                }
-            }
-            for (name, value) in fields {
-                if let Some((node, path)) = path.field(node, name) {
-                    below(node, &path, value, problems);
-                }
-            }
-        }
-        Value::Array(items) => {
-            if let Some(each) = node.items.as_deref() {
-                for (i, item) in items.iter().enumerate() {
-                    below(each, &path.item(i), item, problems);
-                }
-            }
-        }
-        _ => {}
-    }
 }
 
 fn says(value: Option<&Value>, path: &Path<'_>, problems: &mut Vec<Problem>) {

@@ -6,33 +6,17 @@ use super::{
     node::{List, Node},
     path::Path,
     problem::Problem,
+    walk::walk,
 };
 
 pub(super) fn validate(root: &Node, object: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
-    below(root, &Path::Whole, object, &mut problems);
+    walk(root, &Path::Whole, object, &mut |node, path, value| {
+        if let Value::Array(items) = value {
+            unique(&node.list, path, items, &mut problems);
+        }
+    });
     problems
-}
-
-fn below(node: &Node, path: &Path<'_>, value: &Value, problems: &mut Vec<Problem>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                if let Some((node, path)) = path.field(node, name) {
-                    below(node, &path, value, problems);
-                }
-            }
-        }
-        Value::Array(items) => {
-            unique(&node.list, path, items, problems);
-            if let Some(each) = node.items.as_deref() {
-                for (i, item) in items.iter().enumerate() {
-                    below(each, &path.item(i), item, problems);
-                }
-            }
-        }
-        _ => {}
-    }
 }
 
 fn unique(list: &List, path: &Path<'_>, items: &[Value], problems: &mut Vec<Problem>) {

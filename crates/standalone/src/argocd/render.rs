@@ -13,6 +13,7 @@ use wharfinger_api::argocd::{Application, Source};
 use wharfinger_sidecar::caller::{Call, dial};
 
 use super::{ArgoCd, namespace};
+use crate::world::ARGOCD;
 
 impl ArgoCd {
     /// What to ask for these sources.
@@ -55,7 +56,7 @@ impl ArgoCd {
         let plugin = source.0.get("plugin");
         let parameters = plugin.map(|p| p["parameters"].clone()).unwrap_or_default();
         let name = match app.namespace() {
-            "argocd" => app.name().to_owned(),
+            ARGOCD => app.name().to_owned(),
             namespace => format!("{namespace}_{}", app.name()),
         };
         call.env = [
