@@ -1,4 +1,4 @@
-//! What is kept at hand: the Stages, and which Application names which.
+//! What is kept at hand: the Stages, how Projects work, and which Application names which Stage.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,13 +12,14 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tracing::{info, warn};
 use wharfinger_api::argocd::Application;
-use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Stage};
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, ProjectConfig, Stage};
 use wharfinger_core::admission::Named;
 use wharfinger_core::claim::StageName;
 use wharfinger_daemon::{Gate, Readiness, Shutdown, Tasks};
 
 pub(crate) struct Caches {
     stages: Cache<Stage>,
+    configs: Cache<ProjectConfig>,
     applications: Cache<PartialObjectMeta<Application>>,
 }
 
@@ -41,6 +42,12 @@ impl Caches {
     ) -> Self {
         let stages = watcher(Api::<Stage>::all(client.clone()), watcher::Config::default());
         let stages = stages.default_backoff().modify(|stage| stage.managed_fields_mut().clear());
+        let configs =
+            watcher(Api::<ProjectConfig>::all(client.clone()), watcher::Config::default());
+        let configs = configs.default_backoff().modify(|config| {
+            config.managed_fields_mut().clear();
+            config.status = None;
+        });
         let applications = watcher(
             Api::<PartialObjectMeta<Application>>::all(client.clone()),
             watcher::Config::default(),
@@ -54,6 +61,14 @@ impl Caches {
                 tasks,
                 #[cfg(feature = "fault-points")]
                 hold.clone(),
+            ),
+            configs: Cache::fill(
+                "projectconfigs",
+                configs,
+                readiness,
+                tasks,
+                #[cfg(feature = "fault-points")]
+                crate::fault::Hold::default(),
             ),
             applications: Cache::fill(
                 "applications",
@@ -71,6 +86,13 @@ impl Caches {
     pub(crate) fn stage(&self, name: &StageName) -> Option<Option<Arc<Stage>>> {
         let key = ObjectRef::new(&name.stage).within(&name.project);
         self.stages.filled().map(|stages| stages.get(&key))
+    }
+
+    /// How a Project works, or that nothing says so; nothing before the cache was filled.
+    #[expect(clippy::option_option, reason = "no cache and no ProjectConfig are two things")]
+    pub(crate) fn config(&self, project: &str) -> Option<Option<Arc<ProjectConfig>>> {
+        let key = ObjectRef::new(project).within(project);
+        self.configs.filled().map(|configs| configs.get(&key))
     }
 
     /// `<namespace>/<name>` of each; nothing before the cache was filled.

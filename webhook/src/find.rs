@@ -8,7 +8,7 @@ use k8s_openapi::api::authorization::v1::{
 };
 use kube::api::PostParams;
 use kube::{Api, Client};
-use wharfinger_api::v1alpha1::{Freight, GROUP, Stage};
+use wharfinger_api::v1alpha1::{Freight, GROUP, ProjectConfig, Stage};
 use wharfinger_core::admission::{Fact, Question, Verb};
 use wharfinger_core::claim::StageName;
 
@@ -55,6 +55,16 @@ impl Find for Cluster {
                 let freight = api.get_opt(&name).await.context("the Freight")?;
                 Fact::Freight { project, name, freight: freight.map(Box::new) }
             }
+            Question::Config { project, live } => {
+                let cached = if live { None } else { self.caches.config(&project) };
+                match cached {
+                    Some(config) => Fact::Config { project, live: false, config },
+                    None => {
+                        let config = self.config(&project).await?;
+                        Fact::Config { project, live: true, config }
+                    }
+                }
+            }
         })
     }
 }
@@ -64,6 +74,12 @@ impl Cluster {
         let api: Api<Stage> = Api::namespaced(self.client.clone(), &name.project);
         let stage = api.get_opt(&name.stage).await.with_context(|| format!("Stage {name}"))?;
         Ok(stage.map(Arc::new))
+    }
+
+    async fn config(&self, project: &str) -> anyhow::Result<Option<Arc<ProjectConfig>>> {
+        let api: Api<ProjectConfig> = Api::namespaced(self.client.clone(), project);
+        let config = api.get_opt(project).await;
+        Ok(config.with_context(|| format!("the ProjectConfig of {project}"))?.map(Arc::new))
     }
 
     /// The authorizer's answer for whoever writes. It is asked each time: a permission that is gone is gone.

@@ -44,3 +44,59 @@ pub struct Assignment {
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub assigned_at: Timestamp,
 }
+
+/// Which Applications may name a Project's Stages, and what may be changed in them without a promotion.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationRules {
+    /// The Applications that may name a Stage of this Project. One entry that matches is enough. None means any Application.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applications: Vec<ApplicationSelector>,
+    /// Users who may take Applications away from their Stages: full names, as the API server knows them. Whoever has the
+    /// verb `promote` on the Stage may as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub released_by: Vec<String>,
+    /// What may be changed in Applications of this Project's Stages by anybody who may write them. Empty means that each
+    /// change of what is deployed, or of where, takes the verb `promote` on the Stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub freely: Vec<Freedom>,
+}
+
+/// Chooses Applications. A field that is absent matches everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ApplicationSelector {
+    /// The Application's namespace, as a glob.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// The Application's AppProject, as a glob.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub project: String,
+    /// The Application's name, as a glob.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+}
+
+/// Something about an Application that a Project lets its teams change without a promotion.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum Freedom {
+    /// Where it deploys to: `spec.destination`.
+    Destination,
+    /// What is left as it is in the cluster: `spec.ignoreDifferences`.
+    IgnoreDifferences,
+    /// How a source is rendered: parameters, values files, and what Helm, Kustomize and directories are told.
+    Parameters,
+    /// Where in the repository a source is: `path`.
+    Path,
+    /// The AppProject: `spec.project`.
+    Project,
+    /// The repository or chart of a source: `repoURL`, `chart`.
+    Repository,
+    /// The revision of a source whose Freight pins none: `targetRevision`.
+    Revision,
+    /// How many sources there are, and how they refer to each other.
+    Sources,
+}

@@ -1,20 +1,34 @@
 //! Kargo's kinds, one a file. `manifests/crds` is generated from here.
 
+mod cluster_config;
 mod freight;
 mod metadata;
 mod project;
+mod project_config;
 mod promotion;
+mod promotion_request;
+mod promotion_task;
+mod receiver;
 mod schema;
 mod stage;
+mod target;
 mod warehouse;
+mod window;
 
+pub use cluster_config::*;
 pub use freight::*;
 pub use metadata::*;
 pub use project::*;
+pub use project_config::*;
 pub use promotion::*;
+pub use promotion_request::*;
+pub use promotion_task::*;
+pub use receiver::*;
 pub use schema::crds;
 pub use stage::*;
+pub use target::*;
 pub use warehouse::*;
+pub use window::*;
 
 pub const GROUP: &str = "kargo.akuity.io";
 pub const VERSION: &str = "v1alpha1";

@@ -48,6 +48,7 @@ fn friendly(question: Question) -> Answer {
             }
             Question::May { verb, stage } => Fact::May { verb, stage, allowed: true },
             Question::ApplicationsNaming(named) => Fact::ApplicationsNaming(named, vec![]),
+            Question::Config { project, live } => Fact::Config { project, live, config: None },
             Question::Freight { project, name } => Fact::Freight { project, name, freight: None },
         })
     })

@@ -222,6 +222,17 @@ pub(super) fn template_steps(generator: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// The steps of a task: each `uses` something, and tasks don't name tasks.
+pub(super) fn task_steps(generator: &mut SchemaGenerator) -> Schema {
+    steps_with(
+        generator,
+        serde_json::json!([
+            { "rule": "has(self.uses)", "message": "uses must be set" },
+            { "rule": "!has(self.task)", "message": "task must not be set: a task can't name another" },
+        ]),
+    )
+}
+
 fn steps_with(generator: &mut SchemaGenerator, rules: Value) -> Schema {
     let mut step = generator.subschema_for::<PromotionStep>();
     step.insert("x-kubernetes-validations".into(), rules);

@@ -10,10 +10,16 @@ use super::{GROUP, VERSION, freight, project};
 /// The definitions of every kind, ordered by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let crds = [
+        super::ClusterConfig::crd(),
+        super::ClusterPromotionTask::crd(),
         freight::crd(),
+        super::ProjectConfig::crd(),
         project::crd(),
+        super::PromotionRequest::crd(),
         super::Promotion::crd(),
+        super::PromotionTask::crd(),
         super::Stage::crd(),
+        super::Target::crd(),
         super::Warehouse::crd(),
     ];
     crds.into_iter().map(as_kubernetes_writes_it).collect()
@@ -116,6 +122,39 @@ pub(super) fn any_objects(_: &mut SchemaGenerator) -> Schema {
         "type": "array",
         "minItems": 1,
         "items": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+    })
+}
+
+/// A list of policies, each of which is about one Stage by name or about some by a selector.
+pub(super) fn promotion_policies(generator: &mut SchemaGenerator) -> Schema {
+    let mut policy = generator.subschema_for::<super::PromotionPolicy>();
+    policy.insert(
+        "x-kubernetes-validations".into(),
+        serde_json::json!([{ "rule": "has(self.stage) != has(self.stageSelector)", "message": "exactly one of stage and stageSelector must be set" }]),
+    );
+    json_schema!({
+        "description": "Which Stages new Freight is promoted to without being asked. The first policy that matches a Stage decides.",
+        "type": "array",
+        "items": policy,
+    })
+}
+
+/// Ends of a Promotion.
+pub(super) fn failed_or_errored(_: &mut SchemaGenerator) -> Schema {
+    set_of(&["Failed", "Errored"])
+}
+
+/// Ends of a verification.
+pub(super) fn failed_or_error(_: &mut SchemaGenerator) -> Schema {
+    set_of(&["Failed", "Error"])
+}
+
+fn set_of(values: &[&str]) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": values.len(),
+        "items": { "type": "string", "enum": values },
+        "x-kubernetes-list-type": "set",
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use wharfinger_api::v1alpha1::{Freight, Stage, StageStatus};
+use wharfinger_api::v1alpha1::{Freight, ProjectConfig, Stage, StageStatus};
 
 use super::Stop;
 use crate::assignment::Seen;
@@ -21,6 +21,8 @@ pub enum Question {
     ApplicationsNaming(Named),
     /// A piece of Freight, read from the API server itself.
     Freight { project: String, name: String },
+    /// How a Project works; read from the API server itself where `live` says so, else from a cache.
+    Config { project: String, live: bool },
 }
 
 /// What Applications name in their annotation.
@@ -60,6 +62,11 @@ pub enum Fact {
         name: String,
         freight: Option<Box<Freight>>,
     },
+    Config {
+        project: String,
+        live: bool,
+        config: Option<Arc<ProjectConfig>>,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -68,6 +75,7 @@ pub struct Facts {
     may: BTreeMap<(Verb, StageName), bool>,
     naming: BTreeMap<Named, Vec<String>>,
     freights: BTreeMap<(String, String), Option<Box<Freight>>>,
+    configs: BTreeMap<String, (Option<Arc<ProjectConfig>>, bool)>,
 }
 
 /// A Stage without a status holds nothing, which is not the same as no Stage.
@@ -87,6 +95,9 @@ impl Facts {
             }
             Fact::Freight { project, name, freight } => {
                 self.freights.insert((project, name), freight);
+            }
+            Fact::Config { project, live, config } => {
+                self.configs.insert(project, (config, live));
             }
         }
     }
@@ -110,6 +121,20 @@ impl Facts {
         match self.stage(name)? {
             (Some(stage), _) => Ok(Some(stage)),
             (None, _) => self.stage_live(name),
+        }
+    }
+
+    /// How a Project works, from a cache if need be.
+    pub(super) fn config(&self, project: &str) -> Result<Option<&ProjectConfig>, Stop> {
+        let known = self.configs.get(project).map(|(config, _)| config.as_deref());
+        known.ok_or_else(|| ask_config(project, false))
+    }
+
+    /// How a Project works, where a cache is not to be believed: before something is denied because of it.
+    pub(super) fn config_live(&self, project: &str) -> Result<Option<&ProjectConfig>, Stop> {
+        match self.configs.get(project) {
+            Some((config, true)) => Ok(config.as_deref()),
+            _ => Err(ask_config(project, true)),
         }
     }
 
@@ -138,6 +163,10 @@ impl Facts {
 
 pub(super) fn status(stage: &Stage) -> &StageStatus {
     stage.status.as_ref().unwrap_or_else(|| &NOTHING)
+}
+
+fn ask_config(project: &str, live: bool) -> Stop {
+    Stop::Ask(Question::Config { project: project.to_owned(), live })
 }
 
 pub(super) fn ask_stage(name: &StageName, live: bool) -> Stop {

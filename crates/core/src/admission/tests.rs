@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use wharfinger_api::additions::{ENV_FREIGHT, ENV_STAGE, PLUGIN};
-use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, Stage};
+use wharfinger_api::v1alpha1::{
+    AUTHORIZED_STAGE, Freight, ProjectConfig, ProjectConfigSpec, Stage,
+};
 
 use super::*;
 
@@ -34,6 +36,8 @@ struct World {
     may: Vec<(&'static str, Verb, &'static str)>,
     naming: Vec<String>,
     freight: Vec<Freight>,
+    /// How Projects work: what the cache has, and what there is.
+    configs: [BTreeMap<&'static str, ProjectConfigSpec>; 2],
     asked: RefCell<Vec<Question>>,
 }
 
@@ -47,6 +51,7 @@ impl Default for World {
             may: vec![],
             naming: vec![],
             freight: vec![],
+            configs: Default::default(),
             asked: RefCell::default(),
         }
     }
@@ -105,6 +110,11 @@ impl World {
             }
             Question::ApplicationsNaming(named) => {
                 Fact::ApplicationsNaming(named, self.naming.clone())
+            }
+            Question::Config { project, live } => {
+                let spec = self.configs[usize::from(live)].get(project.as_str()).cloned();
+                let config = spec.map(|spec| Arc::new(ProjectConfig::new(&project, spec)));
+                Fact::Config { project, live, config }
             }
             Question::Freight { project, name } => {
                 assert!(

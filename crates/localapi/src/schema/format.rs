@@ -44,11 +44,12 @@ impl Format {
             "ipv4" => ipv4,
             "ipv6" => |text| text.parse::<Ipv6Addr>().is_ok(),
             "cidr" => cidr,
+            "email" => email,
             "password" => |_| true,
             "k8sshortname" => label,
             "k8slongname" => |text| text.len() <= 253 && text.split('.').all(label_of_any_length),
-            "bsonobjectid" | "uri" | "email" | "hostname" | "mac" | "uuid3" | "uuid4" | "uuid5"
-            | "isbn" | "isbn10" | "isbn13" | "creditcard" | "ssn" | "hexcolor" | "rgbcolor" => {
+            "bsonobjectid" | "uri" | "hostname" | "mac" | "uuid3" | "uuid4" | "uuid5" | "isbn"
+            | "isbn10" | "isbn13" | "creditcard" | "ssn" | "hexcolor" | "rgbcolor" => {
                 return Found::Missing;
             }
             _ => return Found::PassedOver,
@@ -127,6 +128,11 @@ fn label_of_any_length(text: &str) -> bool {
 }
 
 /// The patterns here are few and constant, and the tests compile each of them.
+/// An address, perhaps with a name before it.
+fn email(text: &str) -> bool {
+    matches(r"^([^<>@]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$", text)
+}
+
 fn matches(pattern: &str, text: &str) -> bool {
     Regex::new(pattern).is_ok_and(|regex| regex.is_match(text))
 }
@@ -146,6 +152,10 @@ mod tests {
             ("date-time", "2026-11-21", false),
             ("date-time", "é", false),
             ("date", "2026-11-21", true),
+            ("email", "ana@acme.io", true),
+            ("email", "Ana <ana@acme.io>", true),
+            ("email", "ana", false),
+            ("email", "ana@acme.io, bo@acme.io", false),
             ("date", "21.11.2026", false),
             ("duration", "1h30m", true),
             ("duration", "1.5h", true),

@@ -12,29 +12,42 @@ use super::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
     text: &'static str,
-    holds: fn(&Value) -> bool,
+    holds: Holds,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Holds {
+    /// Says something about a value.
+    If(fn(&Value) -> bool),
+    /// A value that is there stays as it is.
+    Unchanged,
 }
 
 /// The rules of the CustomResourceDefinitions in `manifests/crds`.
 const KNOWN: &[Known] = &[
     Known {
         text: "has(self.spec.freight) != has(self.spec.origin)",
-        holds: |v| has(v, &["spec", "freight"]) != has(v, &["spec", "origin"]),
+        holds: Holds::If(|v| has(v, &["spec", "freight"]) != has(v, &["spec", "origin"])),
     },
     Known {
         text: "has(self.uses) != has(self.task)",
-        holds: |v| has(v, &["uses"]) != has(v, &["task"]),
+        holds: Holds::If(|v| has(v, &["uses"]) != has(v, &["task"])),
     },
-    Known { text: "has(self.uses)", holds: |v| has(v, &["uses"]) },
-    Known { text: "!has(self.task)", holds: |v| !has(v, &["task"]) },
+    Known { text: "has(self.uses)", holds: Holds::If(|v| has(v, &["uses"])) },
+    Known { text: "!has(self.task)", holds: Holds::If(|v| !has(v, &["task"])) },
     Known {
         text: "!has(self.task) || !has(self.continueOnError)",
-        holds: |v| !has(v, &["task"]) || !has(v, &["continueOnError"]),
+        holds: Holds::If(|v| !has(v, &["task"]) || !has(v, &["continueOnError"])),
     },
     Known {
         text: "!has(self.task) || !has(self.retry)",
-        holds: |v| !has(v, &["task"]) || !has(v, &["retry"]),
+        holds: Holds::If(|v| !has(v, &["task"]) || !has(v, &["retry"])),
     },
+    Known {
+        text: "has(self.stage) != has(self.stageSelector)",
+        holds: Holds::If(|v| has(v, &["stage"]) != has(v, &["stageSelector"])),
+    },
+    Known { text: "self == oldSelf", holds: Holds::Unchanged },
 ];
 
 fn has(value: &Value, path: &[&str]) -> bool {
@@ -96,7 +109,11 @@ fn below(node: &Node, path: &Path<'_>, value: &Value, old: Old<'_>, problems: &m
     if value.is_null() {
         return;
     }
-    for rule in node.rules.iter().filter(|rule| !(rule.known.holds)(value)) {
+    let fails = |rule: &&Rule| match rule.known.holds {
+        Holds::If(holds) => !holds(value),
+        Holds::Unchanged => old.here.is_some(),
+    };
+    for rule in node.rules.iter().filter(fails) {
         if !old.is(value) {
             let message = match value {
                 Value::Object(_) | Value::Array(_) => format!("Invalid value: {}", rule.message),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use wharfinger_api::additions::PLUGIN;
 use wharfinger_api::argocd::{Application, Source, Sources as _};
-use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, ProjectConfig};
 
 use super::Change;
 use crate::admission::{Stop, Verb};
@@ -38,11 +38,23 @@ fn leaving(change: &Change<'_>) -> Result<(), Stop> {
     let dropped = dropped(old.spec.sources(), change.new.spec.sources());
     for stage in was.iter().filter(|stage| dropped || !is.contains(stage)) {
         // With the Stage gone there is nobody left to ask.
-        if change.context.facts.stage_if_any(stage)?.is_some() {
+        if change.context.facts.stage_if_any(stage)?.is_some() && !releases(change, stage)? {
             change.context.require(Verb::Promote, stage, "take the Application away")?;
         }
     }
     Ok(())
+}
+
+/// Whether the Stage's Project lets the writer take Applications away. Argo CD's own accounts may be among them: then
+/// whoever owns the Application's manifest decides.
+fn releases(change: &Change<'_>, stage: &StageName) -> Result<bool, Stop> {
+    let released = |config: Option<&ProjectConfig>| {
+        let rules = config.and_then(|c| c.spec.wharfinger.as_ref());
+        rules.is_some_and(|r| r.released_by.iter().any(|user| user == change.context.review.user))
+    };
+    let facts = change.context.facts;
+    // A name that was taken off the list is not on it: what a cache allows is looked up.
+    Ok(released(facts.config(&stage.project)?) && released(facts.config_live(&stage.project)?))
 }
 
 /// Whether a source is no longer rendered with the Freight of its Stage, though the annotation may stay.

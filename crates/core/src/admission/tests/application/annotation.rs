@@ -282,3 +282,26 @@ fn an_object_on_its_way_out_is_judged_like_any_other() {
         ],
     );
 }
+
+#[test]
+fn whom_the_project_lets_release_may_take_applications_away() {
+    let released = |users: [&str; 2]| {
+        let spec = json!({ "wharfinger": { "releasedBy": users } });
+        BTreeMap::from([("shop", serde_json::from_value(spec).unwrap())])
+    };
+    let leaves = |user| ("leaves", user, Some(current()), naming(app(native()), Value::Null));
+    let row = |user, expected| {
+        let (what, user, old, new) = leaves(user);
+        vec![(what, user, old, new, expected)]
+    };
+    let listed = World {
+        configs: [released([ALICE, ARGOCD]), released([ALICE, ARGOCD])],
+        ..World::default()
+    };
+    check(&listed, row(ALICE, Ok(())));
+    check(&listed, row(ARGOCD, Ok(())));
+    check(&listed, row("bob", Err(Code::Permission)));
+    let taken_off =
+        World { configs: [released([ALICE, ARGOCD]), released(["x", "y"])], ..World::default() };
+    check(&taken_off, row(ALICE, Err(Code::Permission)));
+}

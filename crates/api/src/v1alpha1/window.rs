@@ -1,0 +1,64 @@
+//! When promotions are allowed, and which Stages a policy is about.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Times at which promotions are allowed, or forbidden.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["name", "kind"]))]
+pub struct PromotionWindow {
+    /// The name of the window, unique in its list.
+    #[serde(default)]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
+    pub name: String,
+    /// The Stages it is about. Absent means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage_selector: Option<NameOrLabels>,
+    /// The Projects it is about. Only in a ClusterConfig; absent means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_selector: Option<NameOrLabels>,
+    /// Whether promotions are allowed only while the window is open (`Allow`), or forbidden while it is (`Deny`).
+    #[serde(default)]
+    #[schemars(extend("enum" = ["Allow", "Deny"]))]
+    pub kind: String,
+    /// How the window recurs: a recurrence rule of RFC 5545, such as `FREQ=WEEKLY;BYDAY=MO,TU`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rrule: String,
+    /// When the window opens first, as `20060102T150405`; `TZID=Area/City:` in front names a time zone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dtstart: String,
+    /// When the window that opened first closes, written like `dtstart`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dtend: String,
+}
+
+/// Chooses objects by name, by labels, or by both; both have to match.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NameOrLabels {
+    /// The name; or a pattern, with `glob:`, `regex:` or `regexp:` in front.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Labels that have to be there, with these values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_labels: BTreeMap<String, String>,
+    /// Conditions on labels; all have to hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub match_expressions: Vec<LabelSelectorRequirement>,
+}
+
+impl NameOrLabels {
+    /// The part that is about labels.
+    pub fn labels(&self) -> LabelSelector {
+        LabelSelector {
+            match_labels: Some(self.match_labels.clone()).filter(|labels| !labels.is_empty()),
+            match_expressions: Some(self.match_expressions.clone()).filter(|e| !e.is_empty()),
+        }
+    }
+}
