@@ -19,12 +19,60 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint, Error, Uri};
+use wharfinger_api::argocd::{Application, Source};
 
 use crate::authority::Frames;
 use crate::proto::app_stream_request::Request as Message;
 use crate::proto::config_management_plugin_service_client::ConfigManagementPluginServiceClient;
 use crate::proto::{AppStreamRequest, EnvEntry, File, ManifestRequestMetadata};
 use crate::upload::hex;
+
+/// What repo-server knows beside the Application.
+#[derive(Clone, Copy)]
+pub struct RepoServer<'a> {
+    /// The namespace of its Argo CD.
+    pub namespace: &'a str,
+    /// The commit that it has checked out.
+    pub revision: &'a str,
+    pub kube_version: &'a str,
+    /// Separated by commas.
+    pub api_versions: &'a str,
+}
+
+impl RepoServer<'_> {
+    /// What it tells a plugin about one source of an Application.
+    pub fn environment(&self, app: &Application, source: &Source) -> Vec<(String, String)> {
+        let Self { namespace, revision, kube_version, api_versions } = *self;
+        let name = match app.namespace() {
+            own if own == namespace => app.name().to_owned(),
+            other => format!("{other}_{}", app.name()),
+        };
+        let project = if app.spec.project.is_empty() { "default" } else { &app.spec.project };
+        let destination = app.spec.other.get("destination").and_then(|d| d["namespace"].as_str());
+        let short = |length| revision.get(..length).unwrap_or(revision);
+        let parameters = source.0.get("plugin").map(|p| p["parameters"].to_string());
+        let own = source.env().map(|(name, value)| (format!("ARGOCD_ENV_{name}"), value));
+        [
+            ("ARGOCD_APP_NAME", name.as_str()),
+            ("ARGOCD_APP_NAMESPACE", destination.unwrap_or_default()),
+            ("ARGOCD_APP_PROJECT_NAME", project),
+            ("ARGOCD_APP_REVISION", revision),
+            ("ARGOCD_APP_REVISION_SHORT", short(7)),
+            ("ARGOCD_APP_REVISION_SHORT_8", short(8)),
+            ("ARGOCD_APP_SOURCE_REPO_URL", source.repo_url()),
+            ("ARGOCD_APP_SOURCE_PATH", source.text("path")),
+            ("ARGOCD_APP_SOURCE_TARGET_REVISION", source.target_revision()),
+            ("KUBE_VERSION", kube_version),
+            ("KUBE_API_VERSIONS", api_versions),
+            ("ARGOCD_APP_PARAMETERS", parameters.as_deref().unwrap_or("null")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .chain(own)
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect()
+    }
+}
 
 pub type Client = ConfigManagementPluginServiceClient<Channel>;
 

@@ -6,8 +6,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wharfinger_api::argocd::Application;
 use wharfinger_cluster::{Instance, shared};
-use wharfinger_sidecar::caller::{Call, dial};
+use wharfinger_sidecar::caller::{Call, RepoServer, dial};
 use wharfinger_tests::{App, IMAGE, Kind, Project, on_runtime};
 
 const KUBE_VERSION: &str = "1.34.0";
@@ -127,24 +128,17 @@ fn parameters(kind: Kind) -> Value {
 
 /// What repo-server would send.
 fn call(app: &Value, files: &[(String, String)], revision: &str) -> Result<Call> {
-    let source = &app["spec"]["source"];
-    let text = |of: &Value| of.as_str().unwrap_or_default().to_owned();
-    let env = [
-        ("ARGOCD_APP_NAME", text(&app["metadata"]["name"])),
-        ("ARGOCD_APP_NAMESPACE", text(&app["spec"]["destination"]["namespace"])),
-        ("ARGOCD_APP_REVISION", revision.to_owned()),
-        ("ARGOCD_APP_SOURCE_REPO_URL", text(&source["repoURL"])),
-        ("ARGOCD_APP_SOURCE_PATH", text(&source["path"])),
-        ("KUBE_VERSION", KUBE_VERSION.to_owned()),
-        ("KUBE_API_VERSIONS", API_VERSIONS.to_owned()),
-        ("ARGOCD_APP_PARAMETERS", source["plugin"]["parameters"].to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value));
-    let own = source["plugin"]["env"].as_array().context("a claim")?;
-    let own = own.iter().map(|e| (format!("ARGOCD_ENV_{}", text(&e["name"])), text(&e["value"])));
+    let app: Application = serde_json::from_value(app.clone())?;
+    let source = app.spec.source.as_ref().context("a source")?;
+    let repo_server = RepoServer {
+        namespace: "argocd",
+        revision,
+        kube_version: KUBE_VERSION,
+        api_versions: API_VERSIONS,
+    };
+    let env = repo_server.environment(&app, source);
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text)).collect();
-    let path = text(&source["path"]);
-    Ok(Call { path, env: env.into_iter().chain(own).collect(), ..Call::new(&files)? })
+    Ok(Call { path: source.text("path").into(), env, ..Call::new(&files)? })
 }
 
 async fn ask(call: Call, socket: &Path) -> Result<Vec<String>> {

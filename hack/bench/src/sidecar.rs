@@ -16,9 +16,10 @@ use anyhow::{Context as _, Result, ensure};
 use futures::TryStreamExt as _;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
+use wharfinger_api::argocd::Application;
 use wharfinger_cluster::{Cluster, Instance, Options};
 use wharfinger_sidecar::authority::LocalAuthority;
-use wharfinger_sidecar::caller::{Call, dial};
+use wharfinger_sidecar::caller::{Call, RepoServer, dial};
 use wharfinger_sidecar::proto::config_management_plugin_service_server::{
     ConfigManagementPluginService, ConfigManagementPluginServiceServer,
 };
@@ -135,36 +136,23 @@ fn limited<T>(message: T) -> Request<T> {
 
 /// What repo-server tells a plugin about an Application, as it is now.
 fn environment(project: &Project<'_>, app: &App<'_>) -> Result<Vec<(String, String)>> {
-    let spec = &app.get()?["spec"];
-    let source = &spec["source"];
-    let text = |of: &serde_json::Value| of.as_str().unwrap_or_default().to_owned();
-    let revision = project.head()?;
+    let app: Application = serde_json::from_value(app.get()?)?;
+    let source = app.spec.source.as_ref().context("a source")?;
     let kinds = project.cluster.kubectl(&["api-resources", "--no-headers"])?.ok()?;
-    let kinds =
-        kinds.lines().filter_map(|line| match *line.split_whitespace().collect::<Vec<_>>() {
+    let kinds: Vec<_> = kinds
+        .lines()
+        .filter_map(|line| match *line.split_whitespace().collect::<Vec<_>>() {
             [.., version, _namespaced, kind] => Some(format!("{version}/{kind}")),
             _ => None,
-        });
-    let mut env: Vec<(String, String)> = [
-        ("ARGOCD_APP_NAME", app.name.clone()),
-        ("ARGOCD_APP_NAMESPACE", text(&spec["destination"]["namespace"])),
-        ("ARGOCD_APP_PROJECT_NAME", text(&spec["project"])),
-        ("ARGOCD_APP_REVISION", revision.clone()),
-        ("ARGOCD_APP_REVISION_SHORT", revision.chars().take(7).collect()),
-        ("ARGOCD_APP_REVISION_SHORT_8", revision.chars().take(8).collect()),
-        ("ARGOCD_APP_SOURCE_REPO_URL", text(&source["repoURL"])),
-        ("ARGOCD_APP_SOURCE_PATH", text(&source["path"])),
-        ("ARGOCD_APP_SOURCE_TARGET_REVISION", text(&source["targetRevision"])),
-        ("KUBE_VERSION", "1.34.0".into()),
-        ("KUBE_API_VERSIONS", kinds.collect::<Vec<_>>().join(",")),
-        ("ARGOCD_APP_PARAMETERS", "null".into()),
-    ]
-    .map(|(name, value)| (name.into(), value))
-    .into();
-    // The claim is among these.
-    let own = source["plugin"]["env"].as_array().context("a promoted Application has a claim")?;
-    env.extend(own.iter().map(|e| (format!("ARGOCD_ENV_{}", text(&e["name"])), text(&e["value"]))));
-    Ok(env)
+        })
+        .collect();
+    let repo_server = RepoServer {
+        namespace: "argocd",
+        revision: &project.head()?,
+        kube_version: "1.34.0",
+        api_versions: &kinds.join(","),
+    };
+    Ok(repo_server.environment(&app, source))
 }
 
 /// The other process. It ends with this, or with us.

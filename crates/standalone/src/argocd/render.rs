@@ -10,9 +10,9 @@ use tokio::task::spawn_blocking;
 use tonic::Status;
 use wharfinger_api::additions::PLUGIN;
 use wharfinger_api::argocd::{Application, Source};
-use wharfinger_sidecar::caller::{Call, dial};
+use wharfinger_sidecar::caller::{Call, RepoServer, dial};
 
-use super::{ArgoCd, namespace};
+use super::ArgoCd;
 use crate::world::ARGOCD;
 
 impl ArgoCd {
@@ -50,33 +50,13 @@ impl ArgoCd {
         let files: Vec<_> = files.iter().map(|(name, content)| (name.as_str(), content)).collect();
         let mut call = Call::new(&files)?;
         call.path = source.text("path").into();
-        let project = if app.spec.project.is_empty() { "default" } else { &app.spec.project };
-        let own =
-            source.env().map(|(name, value)| (format!("ARGOCD_ENV_{name}"), value.to_owned()));
-        let plugin = source.0.get("plugin");
-        let parameters = plugin.map(|p| p["parameters"].clone()).unwrap_or_default();
-        let name = match app.namespace() {
-            ARGOCD => app.name().to_owned(),
-            namespace => format!("{namespace}_{}", app.name()),
+        let repo_server = RepoServer {
+            namespace: ARGOCD,
+            revision: &commit,
+            kube_version: "1.34.0",
+            api_versions: "v1,apps/v1,batch/v1",
         };
-        call.env = [
-            ("ARGOCD_APP_NAME", name.as_str()),
-            ("ARGOCD_APP_NAMESPACE", namespace(app)),
-            ("ARGOCD_APP_PROJECT_NAME", project),
-            ("ARGOCD_APP_REVISION", &commit),
-            ("ARGOCD_APP_REVISION_SHORT", &commit[..7]),
-            ("ARGOCD_APP_REVISION_SHORT_8", &commit[..8]),
-            ("ARGOCD_APP_SOURCE_REPO_URL", source.repo_url()),
-            ("ARGOCD_APP_SOURCE_PATH", source.text("path")),
-            ("ARGOCD_APP_SOURCE_TARGET_REVISION", source.target_revision()),
-            ("KUBE_VERSION", "1.34.0"),
-            ("KUBE_API_VERSIONS", "v1,apps/v1,batch/v1"),
-            ("ARGOCD_APP_PARAMETERS", &parameters.to_string()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into_iter()
-        .chain(own)
-        .collect();
+        call.env = repo_server.environment(app, source);
         Ok(call)
     }
 }
