@@ -17,7 +17,7 @@ What Wharfinger refuses ends with a code in brackets, wherever it is said: by `k
 
 ```console
 $ kubectl delete stage prod -n shop
-Error from server (Forbidden): admission webhook \"kargo.wharfinger.dev\" denied the request: wharfinger: … [in-use]
+Error from server (Forbidden): admission webhook \"stages.wharfinger.dev\" denied the request: wharfinger: … [in-use]
 $ kubectl delete stage prod -n shop 2>&1 | wharf why
 ```
 
