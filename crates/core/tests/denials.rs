@@ -58,8 +58,8 @@ fn explanations_are_sentences() {
 /// Every code by its name, in their order.
 fn explained() -> impl Iterator<Item = (&'static str, Explanation)> {
     names().iter().map(|name| {
-        let code = Code::deserialize((*name).into_deserializer());
-        let code = code.unwrap_or_else(|error: Error| panic!("{name}: {error}"));
+        let code: Result<Code, Error> = Code::deserialize((*name).into_deserializer());
+        let code = code.expect("what serde calls a code is one");
         (*name, code.explanation())
     })
 }
@@ -92,6 +92,6 @@ fn names() -> &'static [&'static str] {
     }
 
     let mut names: &[&str] = &[];
-    Code::deserialize(Names(&mut names)).unwrap_err();
+    Code::deserialize(Names(&mut names)).expect_err("only the names are asked for");
     names
 }
