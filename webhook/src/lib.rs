@@ -15,4 +15,5 @@ mod review;
 mod run;
 
 pub use args::Args;
+pub use review::{NoReview, Request};
 pub use run::{MakeUlid, Webhook};

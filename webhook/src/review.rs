@@ -21,7 +21,7 @@ pub(crate) struct AdmissionReview {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Request {
+pub struct Request {
     pub(crate) uid: String,
     pub(crate) resource: Resource,
     #[serde(default)]
@@ -61,10 +61,10 @@ pub(crate) struct User {
 
 /// What is wrong with what was sent, for whoever set this up.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NoReview(pub(crate) String);
+pub struct NoReview(pub(crate) String);
 
 impl Request {
-    pub(crate) fn read(body: &[u8]) -> Result<Self, NoReview> {
+    pub fn read(body: &[u8]) -> Result<Self, NoReview> {
         let review: AdmissionReview = serde_json::from_slice(body)
             .map_err(|e| NoReview(format!("not an AdmissionReview: {e}")))?;
         if (review.api_version.as_str(), review.kind.as_str())
@@ -79,7 +79,7 @@ impl Request {
     }
 
     /// What is asked, where the rules say something about it.
-    pub(crate) fn review(&self, now: Timestamp) -> Option<Review<'_>> {
+    pub fn review(&self, now: Timestamp) -> Option<Review<'_>> {
         Some(Review {
             kind: Kind::of(&self.resource.group, &self.resource.resource, &self.sub_resource)?,
             operation: match self.operation.as_str() {

@@ -28,5 +28,6 @@ pub use release::Release;
 pub use render::Render;
 pub use rollback::Rollback;
 pub use status::Status;
+pub(crate) use status::{Detail, progress};
 pub use watch::Watch;
 pub use why::Why;

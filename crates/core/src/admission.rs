@@ -260,11 +260,17 @@ fn verdict(judged: Result<Allowed, Stop>) -> Verdict {
 }
 
 fn read<T: DeserializeOwned>(object: &Value, which: &str) -> Result<T, Stop> {
-    T::deserialize(object).map_err(|e| {
-        // The text of an error may repeat what was sent, at any length.
-        let e: String = e.to_string().chars().take(200).collect();
-        Check::failed(UNREADABLE, format!("the object {which} can't be read: {e}")).into()
-    })
+    // A list of its fields would do for a struct, and for nobody else.
+    if !object.is_object() {
+        return Err(unreadable(which, "it is no object"));
+    }
+    T::deserialize(object).map_err(|e| unreadable(which, &e.to_string()))
+}
+
+fn unreadable(which: &str, why: &str) -> Stop {
+    // The text of an error may repeat what was sent, at any length.
+    let why: String = why.chars().take(200).collect();
+    Check::failed(UNREADABLE, format!("the object {which} can't be read: {why}")).into()
 }
 
 /// Annotations that mean something only because nobody can change them later.

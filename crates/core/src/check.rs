@@ -3,10 +3,14 @@
 //! It is made here and shown the same everywhere: in the UI, by the CLI, in a denial of the webhook, in a refusal of the
 //! sidecar, in an event and in a status.
 
+mod explanation;
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use explanation::Explanation;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

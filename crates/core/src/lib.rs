@@ -13,6 +13,7 @@ pub mod duration;
 pub mod freight;
 pub mod promotion;
 pub mod recover;
+pub mod semver;
 pub mod stage;
 pub mod substitute;
 pub mod url;

@@ -32,7 +32,8 @@ struct Slot {
 }
 
 impl Base {
-    pub(crate) fn of(kind: Kind, objects: &[Value]) -> Result<Self, RenderError> {
+    /// The base that `objects` make.
+    pub fn of(kind: Kind, objects: &[Value]) -> Result<Self, RenderError> {
         if objects.is_empty() {
             let text = format!(
                 "rendered no objects: {} without a single Kubernetes object. Were that taken for the wanted state, everything the Application has would be deleted",

@@ -8,7 +8,7 @@ use kube::api::{Api, ListParams};
 use kube::{Resource as _, ResourceExt as _};
 use serde::Serialize;
 use wharfinger_api::argocd::Application;
-use wharfinger_api::v1alpha1::{Promotion, Stage};
+use wharfinger_api::v1alpha1::{Promotion, Stage, StageStatus};
 use wharfinger_core::check::{Check, State};
 use wharfinger_core::claim::StageName;
 use wharfinger_core::converge::{self, Situation};
@@ -292,38 +292,7 @@ struct Stages {
 }
 
 async fn of_stage(session: &Session, name: &str) -> Result<Exit, Failure> {
-    let stage = session.stage(name).await?;
-    let promotions = session.promotions(&stage).await?;
-    let on = StageName { project: session.project().await?.into(), stage: name.into() };
-    let status = stage.status.clone().unwrap_or_default();
-    let running = status.current_promotion.as_ref();
-    let actor = status.assignment.as_ref().map_or("", |a| &a.actor);
-    let mut applications = vec![];
-    for (namespace, name) in session.applications_of(&on).await? {
-        let api: Api<Application> = Api::namespaced(session.client().await?.clone(), &namespace);
-        let attempt = format!("read Application {namespace}/{name}");
-        // One that went between the list and now belongs to no Stage.
-        let Some(app) = api.get_opt(&name).await.map_err(|e| Failure::api(attempt, &e))? else {
-            continue;
-        };
-        let situation = Situation {
-            app: &app,
-            stage: &on,
-            status: &status,
-            promotion: running.map(|p| converge::Promotion { name: &p.name, actor }),
-            now: session.now(),
-        };
-        let check = converge::progress(&situation).check;
-        applications.push(Deployed { application: format!("{namespace}/{name}"), check });
-    }
-    let assignment = status.assignment.clone();
-    let detail = Detail {
-        project: on.project.clone(),
-        standing: standing(&stage, &promotions.iter().collect::<Vec<_>>()),
-        actor: assignment.as_ref().map_or("", |a| person(&a.actor)).into(),
-        reason: assignment.map(|a| a.reason).unwrap_or_default(),
-        applications,
-    };
+    let detail = Detail::found(session, name).await?;
     let Session { console, global, .. } = session;
     match global.output {
         Format::Table | Format::Wide => {
@@ -342,9 +311,22 @@ async fn of_stage(session: &Session, name: &str) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// How far an Application is on its way to what its Stage holds.
+pub(crate) fn progress(
+    app: &Application,
+    on: &StageName,
+    status: &StageStatus,
+    now: Timestamp,
+) -> Check {
+    let running = status.current_promotion.as_ref();
+    let actor = status.assignment.as_ref().map_or("", |a| &a.actor);
+    let promotion = running.map(|p| converge::Promotion { name: &p.name, actor });
+    converge::progress(&Situation { app, stage: on, status, promotion, now }).check
+}
+
 /// A Stage with its Applications.
 #[derive(Serialize)]
-struct Detail {
+pub(crate) struct Detail {
     project: String,
     #[serde(flatten)]
     standing: Standing,
@@ -362,7 +344,34 @@ struct Deployed {
 }
 
 impl Detail {
-    fn lines(&self, session: &Session) -> Vec<String> {
+    pub(crate) async fn found(session: &Session, name: &str) -> Result<Self, Failure> {
+        let stage = session.stage(name).await?;
+        let promotions = session.promotions(&stage).await?;
+        let on = StageName { project: session.project().await?.into(), stage: name.into() };
+        let status = stage.status.clone().unwrap_or_default();
+        let mut applications = vec![];
+        for (namespace, name) in session.applications_of(&on).await? {
+            let api: Api<Application> =
+                Api::namespaced(session.client().await?.clone(), &namespace);
+            let attempt = format!("read Application {namespace}/{name}");
+            // One that went between the list and now belongs to no Stage.
+            let Some(app) = api.get_opt(&name).await.map_err(|e| Failure::api(attempt, &e))? else {
+                continue;
+            };
+            let check = progress(&app, &on, &status, session.now());
+            applications.push(Deployed { application: format!("{namespace}/{name}"), check });
+        }
+        let assignment = status.assignment;
+        Ok(Self {
+            project: on.project,
+            standing: standing(&stage, &promotions.iter().collect::<Vec<_>>()),
+            actor: assignment.as_ref().map_or("", |a| person(&a.actor)).into(),
+            reason: assignment.map(|a| a.reason).unwrap_or_default(),
+            applications,
+        })
+    }
+
+    pub(crate) fn lines(&self, session: &Session) -> Vec<String> {
         let look = session.console.out;
         let Standing { stage, version, generation, since, health, .. } = &self.standing;
         let mut lines = vec![];

@@ -6,6 +6,7 @@
 )]
 
 mod fake;
+mod why;
 
 use fake::{Api, Ran, path, run, status};
 use serde_json::{Value, json};

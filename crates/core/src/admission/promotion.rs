@@ -10,7 +10,7 @@ use wharfinger_api::v1alpha1::{
 };
 
 use super::facts::Verb;
-use super::{Allowed, Context, FIXED, Operation, Stop, kept};
+use super::{Allowed, Context, FIXED, Operation, Stop, kept, unreadable};
 use crate::availability::{self, Upstream, needed, promotable};
 use crate::check::{Check, Code};
 use crate::claim::StageName;
@@ -36,8 +36,11 @@ pub(super) fn mutate(context: &Context<'_>, ulid: &str) -> Result<Allowed, Stop>
         metadata["annotations"][CREATE_ACTOR] = actor(context).into();
     }
     own(metadata, stage);
-    object["spec"]["vars"] = json!(vars);
-    object["spec"]["steps"] = json!(steps);
+    let Some(spec) = object["spec"].as_object_mut() else {
+        return Err(unreadable("as it was sent", "spec is no object"));
+    };
+    spec.insert("vars".into(), json!(vars));
+    spec.insert("steps".into(), json!(steps));
     Ok(Allowed { object: Some(object), ..Allowed::default() })
 }
 

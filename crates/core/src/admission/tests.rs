@@ -3,6 +3,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "a row of a table is made of values")]
 
 mod application;
+mod form;
 mod inject;
 mod kargo;
 

@@ -40,10 +40,10 @@ pub(super) fn judge_state(change: &Change<'_>, stage: &StageName) -> Result<(), 
     if change.context.by_argocd() {
         return by_argocd(change, stage, state);
     }
-    let terminates = old.is_some_and(|old| {
+    let terminates = old.and_then(Value::as_object).is_some_and(|old| {
         let mut wanted = old.clone();
-        wanted["phase"] = "Terminating".into();
-        wanted == *state
+        wanted.insert("phase".into(), "Terminating".into());
+        state.as_object() == Some(&wanted)
     });
     // As when a backup is put back: nothing goes on from an operation that has ended.
     let ended = || matches!(state["phase"].as_str(), Some("Succeeded" | "Failed" | "Error"));

@@ -1,0 +1,137 @@
+//! An Application before and after a write by each kind of writer, made up from bytes.
+#![no_main]
+
+use arbitrary::Unstructured;
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Value, json};
+use wharfinger_api::additions::{BREAK_GLASS, ENV_FREIGHT, ENV_STAGE, PLUGIN};
+use wharfinger_api::argocd::{Application, Source, Sources as _};
+use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
+use wharfinger_core::admission::{Allowed, Kind, Operation, Review, Verdict, mutate, validate};
+use wharfinger_core::claim::{Claim, Claimed, StageName, ours};
+use wharfinger_core::converge::held;
+use wharfinger_fuzz::{World, application};
+
+const ULID: &str = "01KAJ6V5B2M8Q3W7X9YTZ4RGHD";
+
+fuzz_target!(|input: &[u8]| {
+    // Not enough input is no finding.
+    try_all(&mut Unstructured::new(input)).ok();
+});
+
+fn try_all(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let (old, new) = application::change(u)?;
+    let mut world = World::new(u);
+    for user in ["controller", "argocd", "alice"] {
+        let write = |new| Review {
+            kind: Kind::Application,
+            operation: if old.is_some() { Operation::Update } else { Operation::Create },
+            user,
+            old: old.as_ref(),
+            new: Some(new),
+            dry_run: false,
+            now: World::now(),
+        };
+        let mutated = |world: &mut World<'_, '_>, new| match world
+            .judge(&write(new), |review, who, facts| mutate(review, who, facts, ULID))?
+        {
+            Verdict::Allow(Allowed { object, .. }) => Ok(object),
+            other => panic!("what changes an Application refuses none: {other:?}"),
+        };
+        let once = mutated(&mut world, &new)?;
+        if let Some(once) = &once {
+            assert_ne!(user, "controller");
+            assert_eq!(without_claims(&new, &new), without_claims(&new, once));
+            assert!(mutated(&mut world, once)?.is_none(), "not done at once: {once}");
+        }
+        let stored = once.as_ref().unwrap_or(&new);
+        for may in [false, true] {
+            world.may = Some(may);
+            let verdict = world.judge(&write(stored), validate)?;
+            let judged = matches!(verdict, Verdict::Allow(_));
+            let read = |object: &Value| serde_json::from_value::<Application>(object.clone());
+            let Ok(stored) = read(stored) else {
+                assert!(!judged, "what can't be read is let through");
+                continue;
+            };
+            let old = old.as_ref().map(|old| read(old).unwrap_or_default());
+            if judged && !may && user == "alice" {
+                keeps_its_freight(&mut world, old.unwrap_or_default(), &stored)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The promise: whoever may nothing changes nothing about which Freight an Application deploys.
+fn keeps_its_freight(
+    world: &mut World<'_, '_>,
+    old: Application,
+    new: &Application,
+) -> arbitrary::Result<()> {
+    let before = stages(&old);
+    let after = stages(new);
+    for stage in before.iter().filter(|stage| !after.contains(stage)) {
+        assert!(world.stage(stage)?.is_none(), "Stage {stage} is left");
+    }
+    if new.annotation(BREAK_GLASS).is_some() {
+        assert!(old.annotation(BREAK_GLASS).is_some() || before.is_empty(), "the glass is broken");
+        return Ok(());
+    }
+    let mut known = claims(old.spec.sources());
+    if let [stage] = &after[..] {
+        let stage_now = world.stage(stage)?;
+        let now = stage_now.as_ref().and_then(|s| s.status.as_ref()).and_then(held);
+        known.extend(now.map(|(claim, _)| (stage.clone(), claim)));
+    }
+    for claim in claims(new.spec.sources()) {
+        assert!(known.contains(&claim), "{claim:?} is none of {known:?}");
+    }
+    let asked = new.operation.as_ref().filter(|_| new.operation != old.operation);
+    if let Some(sync) = asked.and_then(|operation| operation.sync.as_ref()) {
+        let spec = claims(new.spec.sources());
+        let rendered = ours(new.spec.sources()).next().is_some();
+        assert!(!rendered || sync.manifests.is_empty(), "manifests are brought along");
+        assert!(claims(sync.sources()).iter().all(|claim| spec.contains(claim)));
+    }
+    Ok(())
+}
+
+fn stages(app: &Application) -> Vec<StageName> {
+    let annotation = app.annotation(AUTHORIZED_STAGE).unwrap_or_default();
+    let mut stages: Vec<_> = annotation.split(',').filter_map(|s| s.trim().parse().ok()).collect();
+    stages.sort();
+    stages.dedup();
+    stages
+}
+
+fn claims(sources: &[Source]) -> Vec<(StageName, Claim)> {
+    let claimed = ours(sources).filter_map(|source| Claimed::of(source).ok());
+    claimed.filter_map(|c| c.stage.zip(c.claim)).collect()
+}
+
+/// An Application without what we may change in it. `sent` says which environments there were.
+fn without_claims(sent: &Value, object: &Value) -> Value {
+    let mut object = object.clone();
+    let strip = |sent: &Value, source: &mut Value| {
+        if source["plugin"]["name"] != PLUGIN {
+            return;
+        }
+        source["targetRevision"] = Value::Null;
+        let env = match sent["plugin"]["env"].is_array() {
+            true => source["plugin"]["env"].as_array().cloned().unwrap_or_default(),
+            false => vec![],
+        };
+        let kept = env.into_iter().filter(|e| e["name"] != ENV_STAGE && e["name"] != ENV_FREIGHT);
+        source["plugin"]["env"] = json!(kept.collect::<Vec<_>>());
+    };
+    let one = &sent["spec"]["source"];
+    if let Some(source) = object.pointer_mut("/spec/source").filter(|s| s.is_object()) {
+        strip(one, source);
+    }
+    let many = object.pointer_mut("/spec/sources").and_then(Value::as_array_mut);
+    for (at, source) in many.into_iter().flatten().enumerate() {
+        strip(&sent["spec"]["sources"][at], source);
+    }
+    object
+}
