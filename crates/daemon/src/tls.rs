@@ -1,6 +1,8 @@
 //! Serving over TLS, with a certificate that may be replaced at any time.
 
-use std::{net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::pending, io, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use axum::Router;
@@ -54,8 +56,9 @@ const LIMITS: Limits = Limits {
 const FILE_LIMIT: u64 = 1 << 20;
 
 /// What a server shows: a certificate, and that it has the key. Each new connection is shown the present one.
+/// While there is none, nobody is let in.
 pub struct Identity {
-    config: watch::Receiver<Arc<ServerConfig>>,
+    config: watch::Receiver<Option<Arc<ServerConfig>>>,
     files: Option<Files>,
 }
 
@@ -68,7 +71,7 @@ struct Files {
     key: PathBuf,
     /// What was read last, whether it could be used or not.
     seen: Pem,
-    config: watch::Sender<Arc<ServerConfig>>,
+    config: watch::Sender<Option<Arc<ServerConfig>>>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -83,12 +86,12 @@ impl Identity {
         crate::crypto();
         let (cert, key) = (cert.into(), key.into());
         let seen = Pem::read(&cert, &key).await?;
-        let (sender, config) = watch::channel(server_config(&seen.cert, &seen.key)?);
+        let (sender, config) = watch::channel(Some(server_config(&seen.cert, &seen.key)?));
         Ok(Self { config, files: Some(Files { cert, key, seen, config: sender }) })
     }
 
     /// Whatever it is given.
-    pub fn given(config: watch::Receiver<Arc<ServerConfig>>) -> Self {
+    pub fn given(config: watch::Receiver<Option<Arc<ServerConfig>>>) -> Self {
         Self { config, files: None }
     }
 
@@ -98,8 +101,16 @@ impl Identity {
         }
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.config.borrow()))
+    /// The next connection, and what it is shown. None comes before there is something to show.
+    async fn accept(&mut self, listener: &TcpListener) -> io::Result<(TcpStream, TlsAcceptor)> {
+        if self.config.wait_for(Option::is_some).await.is_err() {
+            return pending().await;
+        }
+        let (stream, _) = listener.accept().await?;
+        // It may have been replaced meanwhile.
+        let config = self.config.borrow().clone();
+        let config = config.ok_or_else(|| io::Error::other("there is no certificate any more"))?;
+        Ok((stream, TlsAcceptor::from(config)))
     }
 }
 
@@ -119,7 +130,7 @@ impl Files {
         match server_config(&fresh.cert, &fresh.key) {
             Ok(config) => {
                 info!(cert = %self.cert.display(), "Certificate replaced");
-                self.config.send_replace(config);
+                self.config.send_replace(Some(config));
             }
             // As when the two files were read before and after a change: the next look has both.
             Err(e) => {
@@ -196,10 +207,9 @@ async fn serve_within(
             () = &mut lingered => break,
             _ = look.tick() => identity.refresh().await,
             Some(ended) = connections.join_next() => log(ended),
-            accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
-                Ok((stream, _)) => {
-                    let served = connection(limits, stream, identity.acceptor(), app.clone(), go.clone());
-                    connections.spawn(served);
+            accepted = identity.accept(&listener), if connections.len() < limits.connections => match accepted {
+                Ok((stream, acceptor)) => {
+                    connections.spawn(connection(limits, stream, acceptor, app.clone(), go.clone()));
                 }
                 // Out of file descriptors, most likely: they come back when connections end.
                 Err(error) => {

@@ -28,7 +28,10 @@ pub(crate) async fn serve(
     let identity = tls::Identity::load(cert, key).await?;
     let listener = tls::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let address = listener.local_addr()?;
-    tasks.spawn("api", tls::serve(listener, identity, api.router(), Duration::ZERO, tasks.shutdown()));
+    tasks.spawn(
+        "api",
+        tls::serve(listener, identity, api.router(), Duration::ZERO, tasks.shutdown()),
+    );
 
     let kubeconfig = folder.join("kubeconfig");
     let text = config(address, &made.cert.pem(), people).to_string();

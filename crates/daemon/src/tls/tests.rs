@@ -195,14 +195,18 @@ async fn what_is_given_is_shown_from_then_on() {
         let file = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
         server_config(&file("tls.crt"), &file("tls.key")).unwrap()
     };
-    let (sender, receiver) = watch::channel(config(&old));
+    let (sender, receiver) = watch::channel(None);
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut server = JoinSet::new();
     let identity = Identity::given(receiver);
     server.spawn(serve(listener, identity, Router::new(), Duration::ZERO, Shutdown::new()));
-    dial(address, &trusted[0]).await.unwrap();
-    sender.send_replace(config(&new));
+    let first = dial(address, &trusted[0]);
+    let mut first = pin!(first);
+    assert!(timeout(Duration::from_millis(100), first.as_mut()).await.is_err(), "nothing to show");
+    sender.send_replace(Some(config(&old)));
+    first.await.unwrap();
+    sender.send_replace(Some(config(&new)));
     dial(address, &trusted[1]).await.unwrap();
     assert!(dial(address, &trusted[0]).await.is_err());
 }
