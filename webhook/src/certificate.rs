@@ -46,8 +46,8 @@ pub(crate) struct Keeper {
     clock: Clock,
     /// As it was seen last; nothing before, and nothing in it where it is missing.
     secret: Option<Option<Secret>>,
-    /// What new connections are shown, and until when it is good.
-    shown: Option<(Pair, Timestamp)>,
+    /// What new connections are shown.
+    shown: Option<Pair>,
     show: watch::Sender<Option<Arc<ServerConfig>>>,
     gate: Gate,
 }
@@ -139,7 +139,7 @@ impl Keeper {
                 authorities: stored.authorities.iter().map(|a| a.validity).collect(),
                 trusted: self.configurations.trust(&stored.bundle()),
             };
-            self.show(&stored, &held, now)?;
+            self.show(&stored, &held)?;
             let step = Step::next(&held, now);
             let stored = match step {
                 Step::Wait(until) => return Ok(until),
@@ -174,19 +174,14 @@ impl Keeper {
         Ok(stored)
     }
 
-    /// Shows what is stored, unless the API server does not trust it yet and something else can be shown.
-    fn show(&mut self, stored: &Stored, held: &Held, now: Timestamp) -> anyhow::Result<()> {
+    /// Shows what is stored. Whoever can be told to trust it has been told.
+    fn show(&mut self, stored: &Stored, held: &Held) -> anyhow::Result<()> {
         let (Some(pair), Some(Validity { until, .. })) = (&stored.serving, held.serving) else {
             return Ok(());
         };
-        let fresh = match &self.shown {
-            Some((shown, _)) if shown == pair => false,
-            Some((_, until)) => held.trusted || *until <= now,
-            None => true,
-        };
-        if fresh {
+        if self.shown.as_ref() != Some(pair) {
             self.show.send_replace(Some(tls::server_config(&pair.cert, &pair.key)?));
-            self.shown = Some((pair.clone(), until));
+            self.shown = Some(pair.clone());
             info!(%until, "Certificate shown");
         }
         if held.trusted {

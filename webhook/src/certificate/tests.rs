@@ -2,13 +2,14 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::{Patch, PatchParams};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use wharfinger_daemon::Readiness;
 use wharfinger_localapi::{LocalApi, Options, User};
 
@@ -36,6 +37,7 @@ struct World {
 struct Replica {
     shown: watch::Receiver<Option<Arc<ServerConfig>>>,
     readiness: Readiness,
+    keeper: AbortHandle,
 }
 
 impl World {
@@ -63,8 +65,9 @@ impl World {
             Clock::with_timers(time.now() + ahead),
             readiness.gate("certificate"),
         );
-        self.replicas.push(Replica { shown: keeper.show.subscribe(), readiness });
-        self.tasks.spawn(keeper.run(Shutdown::new()));
+        let shown = keeper.show.subscribe();
+        let keeper = self.tasks.spawn(keeper.run(Shutdown::new()));
+        self.replicas.push(Replica { shown, readiness, keeper });
     }
 
     fn ours(&self) -> Client {
@@ -79,9 +82,15 @@ impl World {
 
     /// Until one of them shows another certificate, or that time has passed.
     async fn pass(&mut self, time: Duration) {
-        let changed = self.replicas.iter_mut().map(|replica| Box::pin(replica.shown.changed()));
+        let changed = self.replicas.iter_mut().map(|replica| {
+            Box::pin(async {
+                if replica.shown.changed().await.is_err() {
+                    std::future::pending().await
+                }
+            })
+        });
         tokio::select! {
-            _ = futures::future::select_all(changed) => {}
+            ((), ..) = futures::future::select_all(changed) => {}
             () = sleep(time) => {}
         }
     }
@@ -192,14 +201,23 @@ async fn what_somebody_takes_away_comes_back_and_no_handshake_fails() {
     world.ready().await;
     let first = world.hands_are_shaken().await.remove(0);
 
-    // The Secret is emptied.
+    // The Secret is emptied, while one replica hears of nothing any more and the other may not publish.
+    world.replicas[1].keeper.abort();
+    let roles: Api<ClusterRole> = Api::all(world.api.client(User::admin()));
+    let role = roles.get("wharfinger-webhook").await.unwrap();
+    let less = ClusterRole { rules: None, ..role.clone() };
+    roles.replace("wharfinger-webhook", &PostParams::default(), &less).await.unwrap();
     let patch = Patch::Merge(json!({ "data": null }));
     world.secrets().patch(SECRET, &PatchParams::default(), &patch).await.unwrap();
-    loop {
-        let shown = world.hands_are_shaken().await;
-        if shown.iter().all(|one| *one != first) {
-            break;
-        }
+    while world.secrets().get(SECRET).await.unwrap().data.is_none_or(|data| data.is_empty()) {
+        world.pass(Duration::from_secs(1)).await;
+    }
+    world.pass(RETRY * 3).await;
+    let shown = world.hands_are_shaken().await;
+    assert!(shown.iter().all(|one| *one == first), "what is made is not trusted yet");
+    let patch = Patch::Merge(json!({ "rules": role.rules }));
+    roles.patch("wharfinger-webhook", &PatchParams::default(), &patch).await.unwrap();
+    while world.hands_are_shaken().await[0] == first {
         world.pass(Duration::from_secs(1)).await;
     }
 
