@@ -105,7 +105,7 @@ impl Args {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let facts = Facts::watched(Cluster::new(client), &readiness, &mut tasks);
-        tasks.spawn("admin server", admin.serve(registry, readiness, tasks.shutdown()).await?);
+        admin.serve(registry, readiness, &mut tasks).await?;
 
         let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;
         let memory = usize::try_from(cache.0).unwrap_or(usize::MAX);

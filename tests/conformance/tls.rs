@@ -1,5 +1,7 @@
 //! What listens on a port for one case, with a certificate of its own.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use axum::Router;
 use base64::Engine as _;
@@ -29,7 +31,7 @@ impl Served {
         let listener = tls::listen(([127, 0, 0, 1], 0).into()).await?;
         let url = format!("https://127.0.0.1:{}", listener.local_addr()?.port());
         let mut serving = JoinSet::new();
-        serving.spawn(tls::serve(listener, identity, app, Shutdown::new()));
+        serving.spawn(tls::serve(listener, identity, app, Duration::ZERO, Shutdown::new()));
         let authority = base64::engine::general_purpose::STANDARD.encode(certificate.pem());
         Ok(Self { url, authority, _serving: serving, _keys: keys })
     }

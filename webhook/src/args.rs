@@ -4,11 +4,14 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use k8s_openapi::jiff::SignedDuration;
 use prometheus_client::registry::Registry;
 use wharfinger_core::admission::Identities;
+use wharfinger_core::duration;
 use wharfinger_daemon::{AdminArgs, Clock, Readiness, Tasks, kube_client, tls};
 
+use crate::certificate::Keeper;
 use crate::run::{Webhook, ulids};
 
 /// Admits to the Kubernetes API what Wharfinger's rules allow
@@ -19,7 +22,31 @@ pub struct Args {
     #[arg(long, env = "WHARFINGER_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9443")]
     listen: SocketAddr,
 
-    /// Certificate, with its chain. Read again when it changes
+    /// Where the certificate comes from
+    #[arg(long, env = "WHARFINGER_TLS_MODE", value_name = "MODE", default_value = "own")]
+    tls_mode: TlsMode,
+
+    /// Mode own: names by which the API server calls the webhook
+    #[arg(
+        long,
+        env = "WHARFINGER_TLS_NAMES",
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "wharfinger-webhook.wharfinger.svc"
+    )]
+    tls_names: Vec<String>,
+
+    /// Mode own: how long a certificate is valid. It is renewed after two thirds of that
+    #[arg(
+        long,
+        env = "WHARFINGER_TLS_LIFE",
+        value_name = "DURATION",
+        default_value = "2160h",
+        value_parser = life
+    )]
+    tls_life: SignedDuration,
+
+    /// Mode files: certificate, with its chain. Read again when it changes
     #[arg(
         long,
         env = "WHARFINGER_TLS_CERT",
@@ -28,7 +55,7 @@ pub struct Args {
     )]
     tls_cert: PathBuf,
 
-    /// Key of the certificate
+    /// Mode files: key of the certificate
     #[arg(
         long,
         env = "WHARFINGER_TLS_KEY",
@@ -61,33 +88,65 @@ pub struct Args {
     admin: AdminArgs,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TlsMode {
+    /// The webhook makes and renews it, keeps it in the Secret wharfinger-webhook-tls, and writes the caBundle
+    Own,
+    /// From files, as cert-manager fills them; the caBundle is somebody else's
+    Files,
+}
+
 impl Args {
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { listen, tls_cert, tls_key, controller_identity, argocd_identities, admin } =
-            self;
+        let Self {
+            listen,
+            tls_mode,
+            tls_names,
+            tls_life,
+            tls_cert,
+            tls_key,
+            controller_identity,
+            argocd_identities,
+            admin,
+        } = self;
         admin.init_log()?;
         let client = kube_client(concat!("wharfinger-webhook/", env!("CARGO_PKG_VERSION"))).await?;
         let (readiness, mut registry, mut tasks) =
             (Readiness::default(), Registry::default(), Tasks::until_signalled());
+        let identity = match tls_mode {
+            TlsMode::Files => tls::Identity::load(tls_cert, tls_key).await?,
+            TlsMode::Own => {
+                let gate = readiness.gate("certificate");
+                let namespace = client.default_namespace();
+                let clock = Clock::system();
+                let keeper = Keeper::new(&client, namespace, tls_names, tls_life, clock, gate);
+                let identity = keeper.identity();
+                tasks.spawn("certificate", keeper.run(tasks.shutdown()));
+                identity
+            }
+        };
         let identities = Identities { controller: controller_identity, argocd: argocd_identities };
         let webhook = Webhook::new(client, identities, Clock::system(), ulids());
         #[cfg(feature = "fault-points")]
         let hold = webhook.hold.clone();
         let app = webhook.start(&readiness, &mut registry, &mut tasks);
         #[cfg(not(feature = "fault-points"))]
-        let admin = admin.serve(registry, readiness, tasks.shutdown()).await?;
+        admin.serve(registry, readiness, &mut tasks).await?;
         #[cfg(feature = "fault-points")]
-        let admin = {
-            let routes = crate::fault::routes(hold);
-            admin.serve_with(routes, registry, readiness, tasks.shutdown()).await?
-        };
-        tasks.spawn("admin", admin);
+        admin.serve_with(crate::fault::routes(hold), registry, readiness, &mut tasks).await?;
 
-        let identity = tls::Identity::load(tls_cert, tls_key).await?;
         let listener = tls::listen(listen).await?;
-        tasks.spawn("https", tls::serve(listener, identity, app, tasks.shutdown()));
+        let shutdown = tasks.shutdown();
+        tasks.spawn("https", tls::serve(listener, identity, app, tls::LINGER, shutdown));
         tasks.run().await
     }
+}
+
+/// As Go writes durations, and long enough for a renewal in good order.
+fn life(text: &str) -> Result<SignedDuration, &'static str> {
+    duration::parse(text)
+        .filter(|life| *life >= SignedDuration::from_secs(10))
+        .ok_or("a duration of 10s or more, such as 2160h")
 }
 
 /// The user name of the application controller of an Argo CD instance.
@@ -120,6 +179,10 @@ mod tests {
                 "system:serviceaccount:b:controller",
             ]
         );
-        assert_eq!(Args::parse_from(["x"]).argocd_identities.len(), 1);
+        let args = Args::parse_from(["x"]);
+        assert_eq!(args.argocd_identities.len(), 1);
+        assert_eq!((args.tls_mode, args.tls_names.len()), (TlsMode::Own, 1));
+        assert_eq!(args.tls_life, SignedDuration::from_hours(90 * 24));
+        assert!(Args::try_parse_from(["x", "--tls-life", "9s"]).is_err());
     }
 }

@@ -119,11 +119,11 @@ where
             writer,
             filled: Arc::clone(&filled),
             gate: readiness.gate(kind),
-            shutdown: tasks.shutdown(),
             #[cfg(feature = "fault-points")]
             hold,
         };
-        tasks.spawn(kind, filler.run(kind, events));
+        // What is judged while the process ends is judged by what is known then.
+        tasks.support(kind, |last| filler.run(kind, events, last));
         Self { store, filled }
     }
 
@@ -194,7 +194,6 @@ where
     writer: Writer<K>,
     filled: Arc<AtomicBool>,
     gate: Gate,
-    shutdown: Shutdown,
     #[cfg(feature = "fault-points")]
     hold: crate::fault::Hold,
 }
@@ -207,18 +206,19 @@ where
         mut self,
         kind: &'static str,
         events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+        last: Shutdown,
     ) -> anyhow::Result<()> {
         pin_mut!(events);
         loop {
             let event = tokio::select! {
-                () = self.shutdown.cancelled() => return Ok(()),
+                () = last.cancelled() => return Ok(()),
                 event = events.next() => event,
             };
             match event {
                 Some(Ok(event)) => {
                     #[cfg(feature = "fault-points")]
                     let _turn = tokio::select! {
-                        () = self.shutdown.cancelled() => return Ok(()),
+                        () = last.cancelled() => return Ok(()),
                         turn = self.hold.turn() => turn,
                     };
                     self.writer.apply_watcher_event(&event);

@@ -27,9 +27,9 @@ pub(crate) struct Events(Sender<Event>);
 
 impl Events {
     pub(crate) fn write(client: Client, tasks: &mut Tasks) -> Self {
-        let (events, shutdown) = (Self::channel(), tasks.shutdown());
-        tasks.spawn("events", write(client, events.1, shutdown));
-        events.0
+        let (events, told) = Self::channel();
+        tasks.support("events", |last| write(client, told, last));
+        events
     }
 
     pub(crate) fn channel() -> (Self, Receiver<Event>) {
@@ -54,17 +54,13 @@ impl Events {
     }
 }
 
-async fn write(
-    client: Client,
-    mut events: Receiver<Event>,
-    shutdown: Shutdown,
-) -> anyhow::Result<()> {
+async fn write(client: Client, mut events: Receiver<Event>, last: Shutdown) -> anyhow::Result<()> {
     loop {
         let event = tokio::select! {
             // What was allowed before the end is told before the end.
             biased;
             Some(event) = events.recv() => event,
-            () = shutdown.cancelled() => return Ok(()),
+            () = last.cancelled() => return Ok(()),
         };
         let api: Api<Event> = Api::namespaced(
             client.clone(),

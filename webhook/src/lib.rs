@@ -1,10 +1,12 @@
 //! The door that kube-apiserver calls: nothing is written that the rules don't allow.
 //!
 //! What is allowed is decided in `core::admission`; here is found out what it asks for. This process writes nothing but
-//! Events, reads no Secret, and makes no connection except to the API server.
+//! Events, its own certificate and who is to trust it, reads no Secret but that, and makes no connection except to the API
+//! server.
 
 mod args;
 mod cache;
+mod certificate;
 mod door;
 mod event;
 #[cfg(feature = "fault-points")]

@@ -37,16 +37,12 @@ impl Args {
         let world = start(controller, &readiness, &mut tasks);
         let registry = Registry::default();
         #[cfg(not(feature = "fault-points"))]
-        let admin = {
+        {
             drop(world);
-            admin.serve(registry, readiness, tasks.shutdown()).await?
-        };
+            admin.serve(registry, readiness, &mut tasks).await?;
+        }
         #[cfg(feature = "fault-points")]
-        let admin = {
-            let routes = crate::fault::routes(world);
-            admin.serve_with(routes, registry, readiness, tasks.shutdown()).await?
-        };
-        tasks.spawn("admin", admin);
+        admin.serve_with(crate::fault::routes(world), registry, readiness, &mut tasks).await?;
         tasks.run().await
     }
 }

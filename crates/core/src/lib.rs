@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod assignment;
 pub mod availability;
+pub mod certificate;
 pub mod check;
 pub mod claim;
 pub mod converge;

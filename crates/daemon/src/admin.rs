@@ -9,7 +9,7 @@ use prometheus_client::{encoding::text, registry::Registry};
 use tokio::{net::TcpListener, sync::watch};
 use tracing::info;
 
-use crate::{AdminArgs, Shutdown};
+use crate::{AdminArgs, Shutdown, Tasks};
 
 /// Whether the process may be given work: when every gate is open and no shutdown has begun.
 #[derive(Clone, Debug, Default)]
@@ -59,14 +59,14 @@ impl Gate {
 }
 
 impl AdminArgs {
-    /// Binds the admin server's port; the task that is returned serves it.
+    /// Binds the admin server's port and serves it until every other task has ended: while they do, it says so.
     pub async fn serve(
         &self,
         registry: Registry,
         readiness: Readiness,
-        shutdown: Shutdown,
-    ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static + use<>> {
-        self.serve_with(Router::new(), registry, readiness, shutdown).await
+        tasks: &mut Tasks,
+    ) -> anyhow::Result<()> {
+        self.serve_with(Router::new(), registry, readiness, tasks).await
     }
 
     /// The same, with routes of the program's own beside.
@@ -75,15 +75,15 @@ impl AdminArgs {
         routes: Router,
         registry: Registry,
         readiness: Readiness,
-        shutdown: Shutdown,
-    ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static + use<>> {
-        let address = self.admin_address;
-        let listener = listen(address).await?;
-        let app = router(registry, readiness, shutdown.clone()).merge(routes);
-        Ok(async move {
-            axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
+        tasks: &mut Tasks,
+    ) -> anyhow::Result<()> {
+        let listener = listen(self.admin_address).await?;
+        let app = router(registry, readiness, tasks.shutdown()).merge(routes);
+        tasks.support("admin", |last| async move {
+            axum::serve(listener, app).with_graceful_shutdown(last.cancelled_owned()).await?;
             Ok(())
-        })
+        });
+        Ok(())
     }
 }
 

@@ -16,11 +16,11 @@
 //! let registry = Registry::default(); // every metric is registered before it is handed over
 //!
 //! let mut tasks = Tasks::until_signalled();
-//! tasks.spawn("admin", admin.serve(registry, readiness, tasks.shutdown()).await?);
+//! admin.serve(registry, readiness, &mut tasks).await?;
 //!
 //! let identity = tls::Identity::load("tls.crt", "tls.key").await?;
 //! let listener = tls::listen(address).await?;
-//! tasks.spawn("https", tls::serve(listener, identity, app, tasks.shutdown()));
+//! tasks.spawn("https", tls::serve(listener, identity, app, tls::LINGER, tasks.shutdown()));
 //!
 //! tasks.run().await // the first task that fails ends all; SIGTERM and SIGINT end all in good order
 //! # }

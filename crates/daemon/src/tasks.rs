@@ -21,7 +21,10 @@ pub struct Tasks {
     set: JoinSet<(&'static str, anyhow::Result<()>)>,
     /// The tasks that have not ended.
     running: Vec<&'static str>,
+    /// Those of them that the others stand on.
+    support: Vec<&'static str>,
     shutdown: Shutdown,
+    last: Shutdown,
 }
 
 impl Tasks {
@@ -35,11 +38,28 @@ impl Tasks {
 
     /// For a part of a larger process, which says when to end.
     pub fn until(shutdown: Shutdown) -> Self {
-        Self { set: JoinSet::new(), running: vec![], shutdown }
+        Self {
+            set: JoinSet::new(),
+            running: vec![],
+            support: vec![],
+            shutdown,
+            last: Shutdown::new(),
+        }
     }
 
     pub fn shutdown(&self) -> Shutdown {
         self.shutdown.clone()
+    }
+
+    /// Adds a task that the others stand on while they finish what they have begun. The token it is given is cancelled
+    /// when they have ended; soon after that it is to end too, with `Ok`.
+    pub fn support<T>(&mut self, name: &'static str, task: impl FnOnce(Shutdown) -> T)
+    where
+        T: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        self.support.push(name);
+        let task = task(self.last.clone());
+        self.spawn(name, task);
     }
 
     /// Adds a task. It is to end, with `Ok`, soon after the shutdown, and not before.
@@ -58,8 +78,10 @@ impl Tasks {
         self.shutdown.cancel();
         let rest = timeout(GRACE, async {
             let mut result = Ok(());
+            self.let_support_end();
             while let Some(ended) = self.next().await {
                 result = result.and(ended);
+                self.let_support_end();
             }
             result
         });
@@ -70,6 +92,12 @@ impl Tasks {
                 let left = self.running.join(", ");
                 first.and(Err(anyhow!("some tasks did not end in time: {left}")))
             }
+        }
+    }
+
+    fn let_support_end(&self) {
+        if self.running.iter().all(|name| self.support.contains(name)) {
+            self.last.cancel();
         }
     }
 
@@ -142,6 +170,26 @@ mod tests {
         let mut tasks = Tasks::until(Shutdown::new());
         tasks.spawn("panicking", async { panic!("oh") });
         assert_eq!(tasks.run().await.unwrap_err().to_string(), "a task died");
+    }
+
+    #[tokio::test]
+    async fn what_the_others_stand_on_ends_last() {
+        let mut tasks = Tasks::until(Shutdown::new());
+        let (shutdown, finished) = (tasks.shutdown(), Shutdown::new());
+        let seen = finished.clone();
+        tasks.support("ground", move |last| async move {
+            last.cancelled().await;
+            assert!(seen.is_cancelled(), "there is still somebody on it");
+            Ok(())
+        });
+        tasks.shutdown().cancel();
+        tasks.spawn("patient", async move {
+            shutdown.cancelled().await;
+            tokio::task::yield_now().await;
+            finished.cancel();
+            Ok(())
+        });
+        tasks.run().await.unwrap();
     }
 
     #[tokio::test]

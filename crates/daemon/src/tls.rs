@@ -1,12 +1,12 @@
 //! Serving over TLS, with a certificate that may be replaced at any time.
-//!
-//! Files are compared by content, every two seconds: a Secret's volume is replaced by moving links about, which
-//! neither file times nor inotify report in a way to build on.
 
-use std::{net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::pending, io, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use axum::Router;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -19,6 +19,7 @@ use rustls::{
 use tokio::{
     fs,
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
@@ -28,23 +29,49 @@ use tracing::{debug, info, warn};
 use crate::Shutdown;
 
 const POLL: Duration = Duration::from_secs(2);
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// For a request's headers to arrive. The limit on a body is the application's.
-const HEADERS: Duration = Duration::from_secs(10);
-/// What connections get to finish their requests after a shutdown. Shorter than the grace of `Tasks`.
-const DRAIN: Duration = Duration::from_secs(20);
-/// Far above what API servers open; a bound all the same.
-const CONNECTIONS: usize = 2048;
+/// How long new connections are still taken after the shutdown in a cluster: until nobody is sent here any more. A
+/// kubelet's next look at readiness and a kube-proxy's next change are within it.
+pub const LINGER: Duration = Duration::from_secs(5);
+
+/// What one connection may cost, and how many there may be.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Far above what API servers open; a bound all the same.
+    connections: usize,
+    handshake: Duration,
+    /// For a request's headers to arrive. The limit on a body is the application's.
+    headers: Duration,
+    /// What connections get to finish their requests in the end. With `LINGER` shorter than the grace of `Tasks`.
+    drain: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    connections: 2048,
+    handshake: Duration::from_secs(10),
+    headers: Duration::from_secs(10),
+    drain: Duration::from_secs(15),
+};
+
 /// No certificate or key is as long as this.
 const FILE_LIMIT: u64 = 1 << 20;
 
-/// A certificate with its key, read from files and read again when they change.
+/// What a server shows: a certificate, and that it has the key. Each new connection is shown the present one.
+/// While there is none, nobody is let in.
 pub struct Identity {
+    config: watch::Receiver<Option<Arc<ServerConfig>>>,
+    files: Option<Files>,
+}
+
+/// The files that hold it.
+///
+/// They are compared by content, every two seconds: a Secret's volume is replaced by moving links about, which neither
+/// file times nor inotify report in a way to build on.
+struct Files {
     cert: PathBuf,
     key: PathBuf,
     /// What was read last, whether it could be used or not.
     seen: Pem,
-    config: Arc<ServerConfig>,
+    config: watch::Sender<Option<Arc<ServerConfig>>>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -54,14 +81,40 @@ struct Pem {
 }
 
 impl Identity {
+    /// Read from files, and again when they change.
     pub async fn load(cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> anyhow::Result<Self> {
         crate::crypto();
         let (cert, key) = (cert.into(), key.into());
         let seen = Pem::read(&cert, &key).await?;
-        let config = seen.config()?;
-        Ok(Self { cert, key, seen, config })
+        let (sender, config) = watch::channel(Some(server_config(&seen.cert, &seen.key)?));
+        Ok(Self { config, files: Some(Files { cert, key, seen, config: sender }) })
     }
 
+    /// Whatever it is given.
+    pub fn given(config: watch::Receiver<Option<Arc<ServerConfig>>>) -> Self {
+        Self { config, files: None }
+    }
+
+    async fn refresh(&mut self) {
+        if let Some(files) = &mut self.files {
+            files.refresh().await;
+        }
+    }
+
+    /// The next connection, and what it is shown. None comes before there is something to show.
+    async fn accept(&mut self, listener: &TcpListener) -> io::Result<(TcpStream, TlsAcceptor)> {
+        if self.config.wait_for(Option::is_some).await.is_err() {
+            return pending().await;
+        }
+        let (stream, _) = listener.accept().await?;
+        // It may have been replaced meanwhile.
+        let config = self.config.borrow().clone();
+        let config = config.ok_or_else(|| io::Error::other("there is no certificate any more"))?;
+        Ok((stream, TlsAcceptor::from(config)))
+    }
+}
+
+impl Files {
     /// Looks at the files. What can't be used is reported once, and what was used goes on being used.
     async fn refresh(&mut self) {
         let fresh = match Pem::read(&self.cert, &self.key).await {
@@ -74,10 +127,10 @@ impl Identity {
                 );
             }
         };
-        match fresh.config() {
+        match server_config(&fresh.cert, &fresh.key) {
             Ok(config) => {
                 info!(cert = %self.cert.display(), "Certificate replaced");
-                self.config = config;
+                self.config.send_replace(Some(config));
             }
             // As when the two files were read before and after a change: the next look has both.
             Err(e) => {
@@ -92,19 +145,20 @@ impl Pem {
     async fn read(cert: &PathBuf, key: &PathBuf) -> anyhow::Result<Self> {
         Ok(Self { cert: read(cert).await?, key: read(key).await? })
     }
+}
 
-    fn config(&self) -> anyhow::Result<Arc<ServerConfig>> {
-        let chain = CertificateDer::pem_slice_iter(&self.cert)
-            .collect::<Result<Vec<_>, _>>()
-            .context("the certificate is not PEM")?;
-        let key = PrivateKeyDer::from_pem_slice(&self.key).context("the key is not PEM")?;
-        let mut config = ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .context("certificate and key don't fit")?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
-    }
+/// What serves a certificate with its chain and its key, both PEM.
+pub fn server_config(cert: &[u8], key: &[u8]) -> anyhow::Result<Arc<ServerConfig>> {
+    let chain = CertificateDer::pem_slice_iter(cert)
+        .collect::<Result<Vec<_>, _>>()
+        .context("the certificate is not PEM")?;
+    let key = PrivateKeyDer::from_pem_slice(key).context("the key is not PEM")?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("certificate and key don't fit")?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 async fn read(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
@@ -120,25 +174,42 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     crate::admin::listen(address).await
 }
 
-/// Serves `app` by HTTP/1.1 and HTTP/2 over TLS until the shutdown, then lets requests finish.
+/// Serves `app` by HTTP/1.1 and HTTP/2 over TLS until the shutdown, and for as long as `linger` says as if nothing had
+/// happened: whoever is still sent here is answered. Then connections are told to go, and requests finish.
 pub async fn serve(
+    listener: TcpListener,
+    identity: Identity,
+    app: Router,
+    linger: Duration,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    serve_within(LIMITS, listener, identity, app, linger, shutdown).await
+}
+
+async fn serve_within(
+    limits: Limits,
     listener: TcpListener,
     mut identity: Identity,
     app: Router,
+    linger: Duration,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let mut connections = JoinSet::new();
+    let (mut connections, go) = (JoinSet::new(), Shutdown::new());
+    let lingered = async {
+        shutdown.cancelled().await;
+        sleep(linger).await;
+    };
+    let mut lingered = pin!(lingered);
     let mut look = interval(POLL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => break,
+            () = &mut lingered => break,
             _ = look.tick() => identity.refresh().await,
             Some(ended) = connections.join_next() => log(ended),
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    let acceptor = TlsAcceptor::from(Arc::clone(&identity.config));
-                    connections.spawn(connection(stream, acceptor, app.clone(), shutdown.clone()));
+            accepted = identity.accept(&listener), if connections.len() < limits.connections => match accepted {
+                Ok((stream, acceptor)) => {
+                    connections.spawn(connection(limits, stream, acceptor, app.clone(), go.clone()));
                 }
                 // Out of file descriptors, most likely: they come back when connections end.
                 Err(error) => {
@@ -149,7 +220,8 @@ pub async fn serve(
         }
     }
     drop(listener);
-    let drained = timeout(DRAIN, async {
+    go.cancel();
+    let drained = timeout(limits.drain, async {
         while let Some(ended) = connections.join_next().await {
             log(ended);
         }
@@ -161,26 +233,36 @@ pub async fn serve(
 }
 
 async fn connection(
+    limits: Limits,
     stream: TcpStream,
     acceptor: TlsAcceptor,
     app: Router,
-    shutdown: Shutdown,
+    go: Shutdown,
 ) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
-    let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await.context("TLS handshake")??;
+    let stream =
+        timeout(limits.handshake, acceptor.accept(stream)).await.context("TLS handshake")??;
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.headers);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(256)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    let (asked, app) = (Shutdown::new(), TowerToHyperService::new(app));
+    let first = asked.clone();
+    let service = service_fn(move |request| {
+        first.cancel();
+        app.call(request)
+    });
+    let served = builder.serve_connection(TokioIo::new(stream), service);
     let mut served = pin!(served);
     let result = tokio::select! {
         result = served.as_mut() => result,
-        () = shutdown.cancelled() => {
+        // hyper's own limits begin with the first byte.
+        Err(_) = timeout(limits.headers, asked.cancelled()) => bail!("nothing was asked in time"),
+        () = go.cancelled() => {
             served.as_mut().graceful_shutdown();
             served.await
         }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
@@ -27,7 +28,10 @@ pub(crate) async fn serve(
     let identity = tls::Identity::load(cert, key).await?;
     let listener = tls::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let address = listener.local_addr()?;
-    tasks.spawn("api", tls::serve(listener, identity, api.router(), tasks.shutdown()));
+    tasks.spawn(
+        "api",
+        tls::serve(listener, identity, api.router(), Duration::ZERO, tasks.shutdown()),
+    );
 
     let kubeconfig = folder.join("kubeconfig");
     let text = config(address, &made.cert.pem(), people).to_string();
