@@ -1,4 +1,4 @@
-//! What Stages were written with before v0.9 of Kargo.
+//! What Stages were written with before v1.0 of Kargo.
 //!
 //! The schemas know the fields so that the API server does not drop them before admission has put the new ones in their
 //! place. They are loose: what can't be understood is for admission to explain.

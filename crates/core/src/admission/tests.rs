@@ -5,6 +5,7 @@
 mod application;
 mod inject;
 mod kargo;
+mod legacy;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
