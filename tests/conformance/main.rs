@@ -8,6 +8,7 @@ mod answer;
 mod deletion;
 mod discovery;
 mod events;
+mod kinds;
 #[cfg(feature = "kubernetes")]
 mod kubectl;
 mod lists;
@@ -109,6 +110,9 @@ cases! {
         every_kind_of_check
         a_kind_comes_and_goes_with_its_definition
         a_definition_has_to_make_sense
+    }
+    kinds {
+        what_was_sent_comes_back
     }
     deletion {
         a_deletion_is_answered_with_a_status

@@ -19,6 +19,9 @@ pub const REASON: &str = "wharfinger.dev/reason";
 /// On a Promotion that rolls back: the FreightCollection of the Stage's history to return to.
 pub const COLLECTION: &str = "wharfinger.dev/collection";
 
+/// On a Stage: which fields of its spec admission made of those of an older Kargo, as long as nobody else writes them.
+pub const CONVERTED: &str = "wharfinger.dev/converted";
+
 /// In the info list of an Argo CD operation: the claim the operation deploys.
 pub const INFO_CLAIM: &str = "wharfinger.dev/claim";
 

@@ -2,6 +2,7 @@
 
 mod cluster_config;
 mod freight;
+mod legacy;
 mod metadata;
 mod project;
 mod project_config;

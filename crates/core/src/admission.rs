@@ -9,9 +9,11 @@
 mod application;
 mod facts;
 mod freight;
+mod legacy;
 mod project;
 mod promotion;
 mod stage;
+mod warehouse;
 
 use std::collections::BTreeMap;
 
@@ -53,6 +55,7 @@ pub enum Kind {
     PromotionStatus,
     Stage,
     StageStatus,
+    Warehouse,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +108,8 @@ pub fn mutate(review: &Review<'_>, identities: &Identities, facts: &Facts, ulid:
         (Kind::Application, _) => application::mutate(&context),
         (Kind::Promotion, Operation::Create) => promotion::mutate(&context, ulid),
         (Kind::Freight, Operation::Create) => freight::mutate(&context),
+        (Kind::Stage, _) => stage::mutate(&context),
+        (Kind::Warehouse, _) => Ok(warehouse::mutate(&context)),
         _ => Ok(Allowed::default()),
     })
 }
@@ -121,6 +126,7 @@ pub fn validate(review: &Review<'_>, identities: &Identities, facts: &Facts) -> 
         Kind::PromotionStatus => context.controllers_only("the status of a Promotion"),
         Kind::Stage => stage::validate(&context),
         Kind::StageStatus => stage::validate_status(&context),
+        Kind::Warehouse => Ok(Allowed::default()),
     });
     if let (Verdict::Allow(allowed), true) = (&mut verdict, review.dry_run) {
         allowed.events.clear();
@@ -130,7 +136,7 @@ pub fn validate(review: &Review<'_>, identities: &Identities, facts: &Facts) -> 
 
 impl Kind {
     /// All of them, with where the API server has them: group, resource and subresource.
-    pub const ALL: [(Self, &'static str, &'static str, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str, &'static str, &'static str); 9] = [
         (Self::Application, "argoproj.io", "applications", ""),
         (Self::Freight, GROUP, "freights", ""),
         (Self::FreightStatus, GROUP, "freights", "status"),
@@ -139,6 +145,7 @@ impl Kind {
         (Self::PromotionStatus, GROUP, "promotions", "status"),
         (Self::Stage, GROUP, "stages", ""),
         (Self::StageStatus, GROUP, "stages", "status"),
+        (Self::Warehouse, GROUP, "warehouses", ""),
     ];
 
     /// Nothing where the rules say nothing about it.

@@ -102,6 +102,8 @@ pub enum Code {
     AppsAuthorised,
     /// A step that this version can't carry out.
     Step,
+    /// A field of an older Kargo that can't be converted.
+    LegacyForm,
     /// The Kubernetes API can't be reached.
     Unavailable,
     /// A kind is not served, or not stored as it must be.

@@ -12,6 +12,7 @@ pub mod claim;
 pub mod converge;
 pub mod duration;
 pub mod freight;
+pub mod legacy;
 pub mod promotion;
 pub mod recover;
 pub mod semver;

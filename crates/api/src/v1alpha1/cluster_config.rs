@@ -59,6 +59,7 @@ pub struct GitClient {
     pub signing_key_secret: Option<LocalReference>,
 }
 
+/// What was observed of the ClusterConfig.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterConfigStatus {

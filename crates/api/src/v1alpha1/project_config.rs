@@ -80,6 +80,7 @@ pub struct AutoRollback {
     pub on_verification: Option<Vec<String>>,
 }
 
+/// What was observed of the ProjectConfig.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectConfigStatus {

@@ -62,7 +62,7 @@ pub struct ExpressionVariable {
     #[schemars(length(min = 1), regex(pattern = r"^[a-zA-Z_]\w*$"))]
     pub name: String,
     /// The value. May hold expressions.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub value: String,
 }
 
@@ -120,6 +120,7 @@ pub struct PromotionStepRetry {
     pub error_threshold: Option<i32>,
 }
 
+/// How the Promotion goes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PromotionStatus {

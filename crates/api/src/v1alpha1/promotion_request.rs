@@ -52,6 +52,7 @@ pub struct RequestedTarget {
     pub name: String,
 }
 
+/// How the request goes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PromotionRequestStatus {

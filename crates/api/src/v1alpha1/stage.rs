@@ -53,6 +53,14 @@ pub struct StageSpec {
     /// The Targets this Stage promotes to, instead of being one place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<TargetSelection>,
+    /// Deprecated: write `requestedFreight`. Admission puts that in its place.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[schemars(schema_with = "super::legacy::subscriptions")]
+    pub subscriptions: Value,
+    /// Deprecated: write `promotionTemplate`. Admission puts that in its place.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[schemars(schema_with = "super::legacy::promotion_mechanisms")]
+    pub promotion_mechanisms: Value,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -162,6 +170,7 @@ pub struct TargetSelection {
     pub selectors: Vec<LabelSelector>,
 }
 
+/// What the Stage holds, and how it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StageStatus {

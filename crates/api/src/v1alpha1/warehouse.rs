@@ -60,6 +60,7 @@ pub struct FreightCreationCriteria {
     pub expression: String,
 }
 
+/// What the Warehouse has found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WarehouseStatus {

@@ -1,12 +1,18 @@
-//! Stages: what they hold is written by an assignment and by nothing else, and none goes from under its Applications.
+//! Stages: they are written in the words of today, what they hold is written by an assignment and by nothing else, and none goes from under its Applications.
 
 use wharfinger_api::v1alpha1::Stage;
 
 use super::facts::{Named, Verb, status};
-use super::{Allowed, Context, Operation, Stop};
+use super::{Allowed, Context, Operation, Stop, legacy};
 use crate::assignment::lawful;
 use crate::check::{Check, Code};
 use crate::claim::StageName;
+
+pub(super) fn mutate(context: &Context<'_>) -> Result<Allowed, Stop> {
+    let Some(mut object) = context.review.new.cloned() else { return Ok(Allowed::default()) };
+    let warnings = legacy::stage(context, &mut object)?;
+    Ok(Allowed { warnings, object: Some(object), ..Allowed::default() })
+}
 
 pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     if context.review.operation != Operation::Delete || context.by_kubernetes() {

@@ -6,6 +6,7 @@ mod application;
 mod form;
 mod inject;
 mod kargo;
+mod legacy;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
