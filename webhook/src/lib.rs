@@ -1,8 +1,9 @@
 //! The door that kube-apiserver calls: nothing is written that the rules don't allow.
 //!
 //! What is allowed is decided in `core::admission`; here is found out what it asks for. This process writes nothing but
-//! Events, reads no Secret, and makes no connection except to the API server.
+//! Events and the namespaces of new Projects, reads no Secret, and makes no connection except to the API server.
 
+mod act;
 mod args;
 mod cache;
 mod door;

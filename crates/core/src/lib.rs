@@ -15,5 +15,6 @@ pub mod pattern;
 pub mod promotion;
 pub mod recover;
 pub mod stage;
+pub mod subscription;
 pub mod substitute;
 pub mod url;

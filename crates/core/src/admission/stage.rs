@@ -1,15 +1,41 @@
 //! Stages: what they hold is written by an assignment and by nothing else, and none goes from under its Applications.
 
+mod request;
+mod spec;
+
 use wharfinger_api::v1alpha1::Stage;
 
 use super::facts::{Named, Verb, status};
-use super::{Allowed, Context, Operation, Stop};
+use super::{Allowed, Context, Operation, Stop, namespace, shard};
 use crate::assignment::lawful;
 use crate::check::{Check, Code};
 use crate::claim::StageName;
 
+pub(super) fn mutate(context: &Context<'_>) -> Result<Allowed, Stop> {
+    let (Some(object), Some(new)) = (context.review.new, context.after::<Stage>()?) else {
+        return Ok(Allowed::default());
+    };
+    let mut object = object.clone();
+    shard::label(&mut object["metadata"], &new.spec.shard);
+    request::sign(context, &mut object["metadata"]);
+    Ok(Allowed { object: Some(object), ..Allowed::default() })
+}
+
 pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
-    if context.review.operation != Operation::Delete || context.by_kubernetes() {
+    if context.review.operation == Operation::Delete {
+        return delete(context);
+    }
+    let Some(new) = context.after::<Stage>()? else { return Ok(Allowed::default()) };
+    let mut warnings = vec![];
+    if context.changes("spec") {
+        warnings = spec::judge(&new.spec)?;
+    }
+    namespace::of_project(context)?;
+    Ok(Allowed { warnings, ..Allowed::default() })
+}
+
+fn delete(context: &Context<'_>) -> Result<Allowed, Stop> {
+    if context.by_kubernetes() {
         return Ok(Allowed::default());
     }
     let Some(stage) = context.before::<Stage>()? else { return Ok(Allowed::default()) };
