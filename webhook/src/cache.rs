@@ -9,12 +9,13 @@ use kube::api::{ListParams, PartialObjectMeta};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource as _, ResourceExt as _};
+use kube::{Api, Client, Resource as _, ResourceExt};
 use tracing::{info, warn};
 use wharfinger_api::argocd::Application;
 use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, ProjectConfig, Stage};
 use wharfinger_core::admission::Named;
 use wharfinger_core::claim::StageName;
+use wharfinger_core::freight::holds;
 use wharfinger_daemon::{Gate, Readiness, Shutdown, Tasks};
 
 pub(crate) struct Caches {
@@ -95,6 +96,13 @@ impl Caches {
         self.configs.filled().map(|configs| configs.get(&key))
     }
 
+    /// The Stages that hold a piece of Freight; nothing before the cache was filled.
+    pub(crate) fn holding(&self, project: &str, freight: &str) -> Option<Vec<String>> {
+        let stages = self.stages.filled()?.state();
+        let here = stages.iter().filter(|s| s.metadata.namespace.as_deref() == Some(project));
+        Some(holders(here.map(AsRef::as_ref), freight))
+    }
+
     /// `<namespace>/<name>` of each; nothing before the cache was filled.
     pub(crate) fn applications_naming(&self, named: &Named) -> Option<Vec<String>> {
         let applications = self.applications.filled()?.state();
@@ -150,6 +158,21 @@ pub(crate) async fn list_applications_naming(
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// As [`Caches::holding`], without a cache.
+pub(crate) async fn list_holding(
+    client: &Client,
+    project: &str,
+    freight: &str,
+) -> kube::Result<Vec<String>> {
+    let api: Api<Stage> = Api::namespaced(client.clone(), project);
+    Ok(holders(api.list(&ListParams::default()).await?.items.iter(), freight))
+}
+
+fn holders<'a>(stages: impl Iterator<Item = &'a Stage>, freight: &str) -> Vec<String> {
+    let holds = |stage: &&Stage| stage.status.as_ref().is_some_and(|status| holds(status, freight));
+    stages.filter(holds).map(ResourceExt::name_any).collect()
 }
 
 /// Those that name it, in order.

@@ -18,6 +18,7 @@ use wharfinger_core::admission::{Allowed, Facts, Identities, Verdict, mutate, va
 use wharfinger_core::check::{Check, Code};
 use wharfinger_daemon::Clock;
 
+use crate::act::Act;
 use crate::event::Events;
 use crate::find::Find;
 use crate::metrics::{Metrics, Outcome};
@@ -32,7 +33,7 @@ const ROUNDS: usize = 64;
 
 pub(crate) struct Service<F> {
     pub(crate) identities: Identities,
-    pub(crate) find: F,
+    pub(crate) cluster: F,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
@@ -45,7 +46,7 @@ pub(crate) enum Door {
     Validate,
 }
 
-pub(crate) fn router<F: Find>(service: Service<F>) -> Router {
+pub(crate) fn router<F: Find + Act>(service: Service<F>) -> Router {
     let through = |door: Door| {
         post(move |State(service): State<Arc<Service<F>>>, request: HttpRequest| async move {
             service.answer(door, request).await
@@ -57,7 +58,7 @@ pub(crate) fn router<F: Find>(service: Service<F>) -> Router {
         .with_state(Arc::new(service))
 }
 
-impl<F: Find> Service<F> {
+impl<F: Find + Act> Service<F> {
     async fn answer(&self, door: Door, request: HttpRequest) -> Response {
         let begun = tokio::time::Instant::now();
         let body = match timeout(DEADLINE, to_bytes(request.into_body(), BODY)).await {
@@ -130,10 +131,20 @@ impl<F: Find> Service<F> {
                 Door::Validate => validate(&review, &self.identities, &facts),
             };
             match verdict {
-                Verdict::Allow(allowed) => return Ok(allowed),
+                Verdict::Allow(allowed) => {
+                    if let Some(effect) = &allowed.effect {
+                        self.cluster.act(effect).await.map_err(|e| {
+                            unavailable(format!(
+                                "what the write brings with it can't be done: {e:#}"
+                            ))
+                            .fix("Try again")
+                        })?;
+                    }
+                    return Ok(allowed);
+                }
                 Verdict::Deny(check) => return Err(check),
                 Verdict::Ask(question) => {
-                    let fact = self.find.find(question, &request.user_info).await;
+                    let fact = self.cluster.find(question, &request.user_info).await;
                     facts.add(fact.map_err(|e| {
                         unavailable(format!("what the review depends on can't be read: {e:#}"))
                             .fix("Try again")
@@ -145,7 +156,7 @@ impl<F: Find> Service<F> {
     }
 
     fn allow(&self, request: &Request, allowed: Allowed) -> Result<Reviewed, Check> {
-        let Allowed { warnings, events, object } = allowed;
+        let Allowed { warnings, events, object, effect: _ } = allowed;
         let patch = request
             .object
             .as_ref()

@@ -6,10 +6,13 @@ use anyhow::Context as _;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
-use kube::api::PostParams;
-use kube::{Api, Client};
-use wharfinger_api::v1alpha1::{Freight, GROUP, ProjectConfig, Stage};
-use wharfinger_core::admission::{Fact, Question, Verb};
+use k8s_openapi::api::core::v1;
+use kube::api::{ListParams, PostParams};
+use kube::{Api, Client, ResourceExt};
+use wharfinger_api::v1alpha1::{
+    ALIAS_LABEL, Freight, GROUP, PROJECT_LABEL, ProjectConfig, Stage, Target, Warehouse,
+};
+use wharfinger_core::admission::{Fact, Namespace, Question, Verb};
 use wharfinger_core::claim::StageName;
 
 use crate::cache::Caches;
@@ -65,6 +68,32 @@ impl Find for Cluster {
                     }
                 }
             }
+            Question::Namespace { name } => {
+                Fact::Namespace { namespace: self.namespace(&name).await?, name }
+            }
+            Question::Warehouse { project, name } => {
+                let api: Api<Warehouse> = Api::namespaced(self.client.clone(), &project);
+                let warehouse = api.get_opt(&name).await.context("the Warehouse")?;
+                Fact::Warehouse { project, name, warehouse: warehouse.map(Box::new) }
+            }
+            Question::Alias { project, alias } => {
+                let freight = self.with_alias(&project, &alias).await?;
+                Fact::Alias { project, alias, freight }
+            }
+            Question::Holding { project, freight } => {
+                let stages = match self.caches.holding(&project, &freight) {
+                    Some(stages) => stages,
+                    None => crate::cache::list_holding(&self.client, &project, &freight)
+                        .await
+                        .context("the Stages")?,
+                };
+                Fact::Holding { project, freight, stages }
+            }
+            Question::Target { project, name } => {
+                let api: Api<Target> = Api::namespaced(self.client.clone(), &project);
+                let exists = api.get_metadata_opt(&name).await.context("the Target")?.is_some();
+                Fact::Target { project, name, exists }
+            }
         })
     }
 }
@@ -80,6 +109,22 @@ impl Cluster {
         let api: Api<ProjectConfig> = Api::namespaced(self.client.clone(), project);
         let config = api.get_opt(project).await;
         Ok(config.with_context(|| format!("the ProjectConfig of {project}"))?.map(Arc::new))
+    }
+
+    async fn namespace(&self, name: &str) -> anyhow::Result<Option<Namespace>> {
+        let api: Api<v1::Namespace> = Api::all(self.client.clone());
+        let found = api.get_metadata_opt(name).await.context("the namespace")?;
+        Ok(found.map(|namespace| Namespace {
+            labelled: namespace.labels().get(PROJECT_LABEL).is_some_and(|value| value == "true"),
+            terminating: namespace.metadata.deletion_timestamp.is_some(),
+        }))
+    }
+
+    async fn with_alias(&self, project: &str, alias: &str) -> anyhow::Result<Vec<String>> {
+        let api: Api<Freight> = Api::namespaced(self.client.clone(), project);
+        let labelled = ListParams::default().labels(&format!("{ALIAS_LABEL}={alias}"));
+        let found = api.list_metadata(&labelled).await.context("the Freight of that alias")?;
+        Ok(found.items.iter().map(ResourceExt::name_any).collect())
     }
 
     /// The authorizer's answer for whoever writes. It is asked each time: a permission that is gone is gone.

@@ -64,7 +64,7 @@ impl Webhook {
             identities: self.identities,
             clock: self.clock,
             events: Events::write(self.client.clone(), tasks),
-            find: Cluster { client: self.client, caches },
+            cluster: Cluster { client: self.client, caches },
             metrics: Metrics::register(registry),
             ulid: Mutex::new(self.ulid),
         })

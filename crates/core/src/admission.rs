@@ -7,13 +7,25 @@
 //! Nothing is let off because it is being deleted, because its writer is well known, or because it is a dry run.
 
 mod application;
+mod cluster_config;
 mod facts;
+mod faults;
 mod freight;
+mod label;
 mod legacy;
+mod namespace;
 mod project;
+mod project_config;
 mod promotion;
+mod promotion_request;
+mod receivers;
+mod selector;
+mod shard;
 mod stage;
+mod steps;
+mod task;
 mod warehouse;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -25,7 +37,7 @@ use wharfinger_api::v1alpha1::GROUP;
 use crate::check::{Check, Code};
 use crate::claim::StageName;
 
-pub use facts::{Fact, Facts, Named, Question, Verb};
+pub use facts::{Fact, Facts, Named, Namespace, Question, Verb};
 
 /// A write that wants to be admitted.
 #[derive(Clone, Copy, Debug)]
@@ -48,11 +60,16 @@ pub struct Review<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Application,
+    ClusterConfig,
+    ClusterPromotionTask,
     Freight,
     FreightStatus,
     Project,
+    ProjectConfig,
     Promotion,
+    PromotionRequest,
     PromotionStatus,
+    PromotionTask,
     Stage,
     StageStatus,
     Warehouse,
@@ -89,27 +106,40 @@ pub struct Allowed {
     pub warnings: Vec<String>,
     /// For everybody who looks at the object later. None on a dry run.
     pub events: Vec<Event>,
+    /// What has to happen before the write is allowed: if it can't be done, the write is denied. None on a dry run.
+    pub effect: Option<Effect>,
     /// What to write in place of what was sent. Only `mutate` sets it.
     pub object: Option<Value>,
 }
 
-/// A Warning event about the object under review.
+/// An event about the object under review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
+    /// Somebody should look.
+    pub warning: bool,
     pub reason: &'static str,
     pub text: String,
+    pub annotations: BTreeMap<String, String>,
 }
 
-/// What is to be written in place of what was sent. `ulid` is new: it becomes part of the name of a Promotion.
+/// What a write brings with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The namespace of a new Project, with the label that says so.
+    CreateNamespace { name: String },
+}
+
+/// What is to be written in place of what was sent. `ulid` is new: it becomes part of the name of a Promotion, and Freight
+/// draws its alias with it.
 pub fn mutate(review: &Review<'_>, identities: &Identities, facts: &Facts, ulid: &str) -> Verdict {
     let context = Context { review, identities, facts };
     verdict(match (review.kind, review.operation) {
         (_, Operation::Delete) => Ok(Allowed::default()),
         (Kind::Application, _) => application::mutate(&context),
         (Kind::Promotion, Operation::Create) => promotion::mutate(&context, ulid),
-        (Kind::Freight, Operation::Create) => freight::mutate(&context),
+        (Kind::Freight, _) => freight::mutate(&context, ulid),
         (Kind::Stage, _) => stage::mutate(&context),
-        (Kind::Warehouse, _) => Ok(warehouse::mutate(&context)),
+        (Kind::Warehouse, _) => warehouse::mutate(&context),
         _ => Ok(Allowed::default()),
     })
 }
@@ -119,30 +149,41 @@ pub fn validate(review: &Review<'_>, identities: &Identities, facts: &Facts) -> 
     let context = Context { review, identities, facts };
     let mut verdict = verdict(match review.kind {
         Kind::Application => application::validate(&context),
+        Kind::ClusterConfig => cluster_config::validate(&context),
+        Kind::ClusterPromotionTask => task::validate_of_cluster(&context),
         Kind::Freight => freight::validate(&context),
         Kind::FreightStatus => freight::validate_status(&context),
         Kind::Project => project::validate(&context),
+        Kind::ProjectConfig => project_config::validate(&context),
         Kind::Promotion => promotion::validate(&context),
+        Kind::PromotionRequest => promotion_request::validate(&context),
         Kind::PromotionStatus => context.controllers_only("the status of a Promotion"),
+        Kind::PromotionTask => task::validate(&context),
         Kind::Stage => stage::validate(&context),
         Kind::StageStatus => stage::validate_status(&context),
-        Kind::Warehouse => Ok(Allowed::default()),
+        Kind::Warehouse => warehouse::validate(&context),
     });
     if let (Verdict::Allow(allowed), true) = (&mut verdict, review.dry_run) {
         allowed.events.clear();
+        allowed.effect = None;
     }
     verdict
 }
 
 impl Kind {
     /// All of them, with where the API server has them: group, resource and subresource.
-    pub const ALL: [(Self, &'static str, &'static str, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str, &'static str, &'static str); 14] = [
         (Self::Application, "argoproj.io", "applications", ""),
+        (Self::ClusterConfig, GROUP, "clusterconfigs", ""),
+        (Self::ClusterPromotionTask, GROUP, "clusterpromotiontasks", ""),
         (Self::Freight, GROUP, "freights", ""),
         (Self::FreightStatus, GROUP, "freights", "status"),
         (Self::Project, GROUP, "projects", ""),
+        (Self::ProjectConfig, GROUP, "projectconfigs", ""),
         (Self::Promotion, GROUP, "promotions", ""),
+        (Self::PromotionRequest, GROUP, "promotionrequests", ""),
         (Self::PromotionStatus, GROUP, "promotions", "status"),
+        (Self::PromotionTask, GROUP, "promotiontasks", ""),
         (Self::Stage, GROUP, "stages", ""),
         (Self::StageStatus, GROUP, "stages", "status"),
         (Self::Warehouse, GROUP, "warehouses", ""),
@@ -202,6 +243,24 @@ impl<'a> Context<'a> {
         self.review.new.map(|new| read(new, "as it was sent")).transpose()
     }
 
+    /// The writer, as events and annotations name people.
+    fn actor(&self) -> String {
+        format!("kubernetes:{}", self.review.user)
+    }
+
+    /// Whether a field is not as it is stored. What is stored is not judged again: it may be older than the rule.
+    fn changes(&self, field: &str) -> bool {
+        let at = |object: Option<&'a Value>| object.and_then(|o| o.get(field));
+        self.review.old.is_none() || at(self.review.old) != at(self.review.new)
+    }
+
+    /// The namespace of the object: its Project.
+    fn project(&self) -> &'a str {
+        let object = self.review.new.or(self.review.old);
+        let namespace = object.and_then(|o| o.pointer("/metadata/namespace"));
+        namespace.and_then(Value::as_str).unwrap_or_default()
+    }
+
     fn controllers_only(&self, what: &str) -> Result<Allowed, Stop> {
         if self.by_controller() {
             return Ok(Allowed::default());
@@ -244,12 +303,6 @@ pub fn lacking(user: &str, verb: Verb, on: &StageName, why: &str) -> Check {
     Check::failed(Code::Permission, text).fix(fix)
 }
 
-// Words of their own would be better; `check` has none yet.
-/// An object that is not what it is said to be.
-const UNREADABLE: Code = Code::ClaimMalformed;
-/// A field that nobody may change.
-const FIXED: Code = Code::StatusGuard;
-
 /// The accounts under which the garbage collector and the namespace controller delete: their own, or the one they share
 /// where the controller manager runs without `--use-service-account-credentials`.
 const KUBERNETES: [&str; 3] = [
@@ -277,7 +330,7 @@ fn read<T: DeserializeOwned>(object: &Value, which: &str) -> Result<T, Stop> {
 fn unreadable(which: &str, why: &str) -> Stop {
     // The text of an error may repeat what was sent, at any length.
     let why: String = why.chars().take(200).collect();
-    Check::failed(UNREADABLE, format!("the object {which} can't be read: {why}")).into()
+    Check::failed(Code::Unreadable, format!("the object {which} can't be read: {why}")).into()
 }
 
 /// Annotations that mean something only because nobody can change them later.
@@ -286,7 +339,9 @@ fn kept(context: &Context<'_>, keys: &[&str]) -> Result<(), Stop> {
     let changed =
         keys.iter().find(|key| Context::annotation(old, key) != Context::annotation(new, key));
     match changed {
-        Some(key) => Err(Check::failed(FIXED, format!("annotation {key} can't be changed")).into()),
+        Some(key) => {
+            Err(Check::failed(Code::Immutable, format!("annotation {key} can't be changed")).into())
+        }
         None => Ok(()),
     }
 }

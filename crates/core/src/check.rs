@@ -62,6 +62,20 @@ pub enum Code {
     Permission,
     /// The field may be written by the controllers alone.
     StatusGuard,
+    /// The object is not of the form that its kind has.
+    Unreadable,
+    /// A field has a value that it may not have.
+    Invalid,
+    /// What was written once can't be changed.
+    Immutable,
+    /// The namespace does not exist, or is no Project's.
+    Namespace,
+    /// Other Freight of the Project has the alias.
+    Alias,
+    /// The Warehouse does not exist.
+    Warehouse,
+    /// The Target does not exist.
+    Target,
     /// An operation has to end first.
     OperationRunning,
     /// An operation ended without success.

@@ -169,8 +169,8 @@ impl fmt::Display for Claim {
     }
 }
 
-/// A DNS-1123 subdomain, as Kubernetes requires of the names of namespaces and Stages.
-fn is_name(text: &str) -> bool {
+/// A DNS-1123 subdomain, as Kubernetes requires of most names.
+pub(crate) fn is_name(text: &str) -> bool {
     let edge = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase();
     (1..=253).contains(&text.len())
         && text.split('.').all(|label| {
@@ -181,8 +181,13 @@ fn is_name(text: &str) -> bool {
         })
 }
 
+/// A DNS-1123 label, as Kubernetes requires of the names of namespaces.
+pub(crate) fn is_label(text: &str) -> bool {
+    text.len() <= 63 && !text.contains('.') && is_name(text)
+}
+
 /// Untrusted text, short enough for an error.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

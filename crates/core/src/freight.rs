@@ -9,7 +9,8 @@ mod name;
 mod running;
 
 pub(crate) use digest::sha1;
+pub(crate) use name::chart_location;
 
-pub use collection::{collection_id, push, reference};
+pub use collection::{collection_id, holds, push, reference};
 pub use name::{name, preimage};
 pub use running::running;

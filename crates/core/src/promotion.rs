@@ -23,7 +23,7 @@ pub(crate) use end::second;
 
 pub use commit::commit;
 pub use end::{Ended, Phase};
-pub use plan::{Assign, Plan, plan};
+pub use plan::{Assign, Plan, is_known, plan};
 pub use step::{Member, advance};
 
 /// How long a Promotion may keep a person waiting once all it does is wait itself.

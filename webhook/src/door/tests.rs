@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 use tower::ServiceExt as _;
-use wharfinger_core::admission::{Fact, Question, Verb};
+use wharfinger_core::admission::{Effect, Fact, Question, Verb};
 
 use super::*;
 use crate::review::User;
@@ -26,6 +26,15 @@ struct Told(fn(Question) -> Answer);
 impl Find for Told {
     async fn find(&self, question: Question, _: &User) -> anyhow::Result<Fact> {
         (self.0)(question).await
+    }
+}
+
+impl Act for Told {
+    /// Namespaces that begin with an x can't be made.
+    async fn act(&self, effect: &Effect) -> anyhow::Result<()> {
+        let Effect::CreateNamespace { name } = effect;
+        anyhow::ensure!(!name.starts_with('x'), "no more room for {name}");
+        Ok(())
     }
 }
 
@@ -50,6 +59,8 @@ fn friendly(question: Question) -> Answer {
             Question::ApplicationsNaming(named) => Fact::ApplicationsNaming(named, vec![]),
             Question::Config { project, live } => Fact::Config { project, live, config: None },
             Question::Freight { project, name } => Fact::Freight { project, name, freight: None },
+            Question::Namespace { name } => Fact::Namespace { name, namespace: None },
+            other => anyhow::bail!("nobody asks {other:?} here"),
         })
     })
 }
@@ -67,7 +78,7 @@ fn world(find: fn(Question) -> Answer) -> World {
     let identities = Identities { controller: "controller".into(), argocd: vec!["argocd".into()] };
     let app = router(Service {
         identities,
-        find: Told(find),
+        cluster: Told(find),
         events: told,
         metrics,
         clock: Clock::default(),
@@ -356,4 +367,22 @@ async fn a_broken_glass_is_told_but_not_on_a_dry_run() {
     glass["request"]["dryRun"] = json!(true);
     assert_eq!(world.ask("/validate", glass).await["allowed"], true);
     assert!(world.events.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_project_is_not_admitted_without_its_namespace() {
+    let world = world(friendly);
+    let project =
+        |name: &str| review("kargo.akuity.io", "projects", json!({ "metadata": { "name": name } }));
+    assert_eq!(world.ask("/validate", project("new")).await["allowed"], true);
+    let answer = world.ask("/validate", project("xenon")).await;
+    assert_eq!(answer["allowed"], false);
+    let message = answer["status"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("no more room for xenon") && message.ends_with("[unavailable]"),
+        "{message}"
+    );
+    let mut trial = project("xenon");
+    trial["request"]["dryRun"] = json!(true);
+    assert_eq!(world.ask("/validate", trial).await["allowed"], true);
 }

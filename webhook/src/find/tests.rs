@@ -161,3 +161,60 @@ async fn before_the_caches_are_filled_all_is_read_live() {
         "{seen:?}"
     );
 }
+
+#[tokio::test]
+async fn of_namespaces_and_freight_only_metadata_is_read() {
+    let (cluster, seen) = cluster(|what| match what {
+        w if w.contains("/namespaces/shop?") || w.ends_with("/namespaces/shop") => (
+            200,
+            json!({ "metadata": { "name": "shop", "labels": { "kargo.akuity.io/project": "true" } } }),
+        ),
+        w if w.contains("/namespaces/going") && !w.contains("/stages") => (
+            200,
+            json!({ "metadata": { "name": "going", "labels": { "kargo.akuity.io/project": "no" }, "deletionTimestamp": "2026-11-21T10:00:00Z" } }),
+        ),
+        w if w.contains("/freights") => {
+            (200, json!({ "metadata": {}, "items": [{ "metadata": { "name": "f" } }] }))
+        }
+        w if w.contains("/stages") => {
+            let stage = |name: &str, holds: &str| {
+                let item = json!({ "name": holds, "origin": { "kind": "Warehouse", "name": "w" } });
+                json!({ "metadata": { "name": name }, "spec": { "requestedFreight": [] }, "status": { "freightHistory": [{ "id": "1", "items": { "Warehouse/w": item } }] } })
+            };
+            (200, json!({ "metadata": {}, "items": [stage("prod", "f"), stage("dev", "g")] }))
+        }
+        w if w.contains("/targets/eu") => (200, json!({ "metadata": { "name": "eu" } })),
+        _ => (
+            404,
+            json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "none", "reason": "NotFound", "code": 404 }),
+        ),
+    });
+    let find = async |question| cluster.find(question, &User::default()).await.unwrap();
+    for (name, expected) in [
+        ("shop", Some(Namespace { labelled: true, terminating: false })),
+        ("going", Some(Namespace { labelled: false, terminating: true })),
+        ("none", None),
+    ] {
+        let found = find(Question::Namespace { name: name.into() }).await;
+        let Fact::Namespace { namespace, .. } = found else { panic!("{found:?}") };
+        assert_eq!(namespace, expected, "{name}");
+    }
+    let project = || "shop".to_owned();
+    let found = find(Question::Alias { project: project(), alias: "wise-otter".into() }).await;
+    assert!(matches!(found, Fact::Alias { freight, .. } if freight == ["f"]));
+    let found = find(Question::Holding { project: project(), freight: "f".into() }).await;
+    assert!(matches!(found, Fact::Holding { stages, .. } if stages == ["prod"]));
+    for (name, expected) in [("eu", true), ("mars", false)] {
+        let found = find(Question::Target { project: project(), name: name.into() }).await;
+        assert!(matches!(found, Fact::Target { exists, .. } if exists == expected), "{name}");
+    }
+    let found = find(Question::Warehouse { project: project(), name: "w".into() }).await;
+    assert!(matches!(found, Fact::Warehouse { warehouse: None, .. }));
+    let seen: Vec<_> = seen.lock().unwrap().iter().map(|(what, _)| what.clone()).collect();
+    assert!(
+        seen.iter().any(|w| w.contains(
+            "/namespaces/shop/freights?&labelSelector=kargo.akuity.io%2Falias%3Dwise-otter"
+        )),
+        "{seen:?}"
+    );
+}

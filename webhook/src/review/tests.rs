@@ -67,12 +67,14 @@ fn an_outage_denies_and_nobody_waits_long_for_it() {
         );
         let path = if kind == "MutatingWebhookConfiguration" { "/mutate" } else { "/validate" };
         assert_eq!(webhook["clientConfig"]["service"]["path"], path, "{}", webhook["name"]);
-        // Only what is validated writes events.
-        let events = kind == "ValidatingWebhookConfiguration"
-            && webhook["name"] == "applications.wharfinger.dev";
+        // Those that write events, and the one that makes namespaces.
+        let acts = ["applications", "freight-statuses", "projects"]
+            .map(|name| format!("{name}.wharfinger.dev"))
+            .contains(&webhook["name"].as_str().unwrap().to_owned());
+        let acts = acts && kind == "ValidatingWebhookConfiguration";
         assert_eq!(
             webhook["sideEffects"],
-            if events { "NoneOnDryRun" } else { "None" },
+            if acts { "NoneOnDryRun" } else { "None" },
             "{}",
             webhook["name"]
         );

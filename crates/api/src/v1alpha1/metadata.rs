@@ -14,8 +14,10 @@ pub const SHARD_LABEL: &str = "kargo.akuity.io/shard";
 
 /// Who created the object, as admission saw it.
 pub const CREATE_ACTOR: &str = "kargo.akuity.io/create-actor";
-/// On a Promotion: ends it.
+/// On a Promotion: ends it. On a Stage: ends its verification.
 pub const ABORT: &str = "kargo.akuity.io/abort";
+/// On a Stage: verifies again what it holds.
+pub const REVERIFY: &str = "kargo.akuity.io/reverify";
 /// A new value asks the controllers to look again.
 pub const REFRESH: &str = "kargo.akuity.io/refresh";
 /// On a Promotion: it goes back to Freight the Stage held before.
@@ -23,5 +25,8 @@ pub const ROLLBACK: &str = "kargo.akuity.io/rollback";
 
 /// In the info list of an Argo CD operation: the Promotion that asked for it.
 pub const INFO_PROMOTION: &str = "kargo.akuity.io/promotion";
+
+/// In front of the annotations of events.
+pub const EVENT_PREFIX: &str = "event.kargo.akuity.io/";
 
 pub const FINALIZER: &str = "kargo.akuity.io/finalizer";

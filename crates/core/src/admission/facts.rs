@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use wharfinger_api::v1alpha1::{Freight, ProjectConfig, Stage, StageStatus};
+use wharfinger_api::v1alpha1::{Freight, ProjectConfig, Stage, StageStatus, Warehouse};
 
 use super::Stop;
 use crate::assignment::Seen;
@@ -23,6 +23,25 @@ pub enum Question {
     Freight { project: String, name: String },
     /// How a Project works; read from the API server itself where `live` says so, else from a cache.
     Config { project: String, live: bool },
+    /// A namespace, read from the API server itself.
+    Namespace { name: String },
+    /// A Warehouse, read from the API server itself.
+    Warehouse { project: String, name: String },
+    /// The Freight of a Project that has an alias, read from the API server itself.
+    Alias { project: String, alias: String },
+    /// The Stages of a Project that hold a piece of Freight, from a cache if there is one.
+    Holding { project: String, freight: String },
+    /// Whether there is a Target, read from the API server itself.
+    Target { project: String, name: String },
+}
+
+/// As much of a namespace as matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// It is labelled as a Project's.
+    pub labelled: bool,
+    /// It is being deleted.
+    pub terminating: bool,
 }
 
 /// What Applications name in their annotation.
@@ -67,6 +86,32 @@ pub enum Fact {
         live: bool,
         config: Option<Arc<ProjectConfig>>,
     },
+    Namespace {
+        name: String,
+        namespace: Option<Namespace>,
+    },
+    Warehouse {
+        project: String,
+        name: String,
+        warehouse: Option<Box<Warehouse>>,
+    },
+    /// Names of Freight.
+    Alias {
+        project: String,
+        alias: String,
+        freight: Vec<String>,
+    },
+    /// Names of Stages.
+    Holding {
+        project: String,
+        freight: String,
+        stages: Vec<String>,
+    },
+    Target {
+        project: String,
+        name: String,
+        exists: bool,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -76,6 +121,11 @@ pub struct Facts {
     naming: BTreeMap<Named, Vec<String>>,
     freights: BTreeMap<(String, String), Option<Box<Freight>>>,
     configs: BTreeMap<String, (Option<Arc<ProjectConfig>>, bool)>,
+    namespaces: BTreeMap<String, Option<Namespace>>,
+    warehouses: BTreeMap<(String, String), Option<Box<Warehouse>>>,
+    aliases: BTreeMap<(String, String), Vec<String>>,
+    holding: BTreeMap<(String, String), Vec<String>>,
+    targets: BTreeMap<(String, String), bool>,
 }
 
 /// A Stage without a status holds nothing, which is not the same as no Stage.
@@ -98,6 +148,21 @@ impl Facts {
             }
             Fact::Config { project, live, config } => {
                 self.configs.insert(project, (config, live));
+            }
+            Fact::Namespace { name, namespace } => {
+                self.namespaces.insert(name, namespace);
+            }
+            Fact::Warehouse { project, name, warehouse } => {
+                self.warehouses.insert((project, name), warehouse);
+            }
+            Fact::Alias { project, alias, freight } => {
+                self.aliases.insert((project, alias), freight);
+            }
+            Fact::Holding { project, freight, stages } => {
+                self.holding.insert((project, freight), stages);
+            }
+            Fact::Target { project, name, exists } => {
+                self.targets.insert((project, name), exists);
             }
         }
     }
@@ -158,6 +223,37 @@ impl Facts {
         known.ok_or_else(|| {
             Stop::Ask(Question::Freight { project: project.to_owned(), name: name.to_owned() })
         })
+    }
+
+    pub(super) fn namespace(&self, name: &str) -> Result<Option<Namespace>, Stop> {
+        let known = self.namespaces.get(name).copied();
+        known.ok_or_else(|| Stop::Ask(Question::Namespace { name: name.to_owned() }))
+    }
+
+    pub(super) fn warehouse(&self, project: &str, name: &str) -> Result<Option<&Warehouse>, Stop> {
+        let (project, name) = (project.to_owned(), name.to_owned());
+        let known = self.warehouses.get(&(project.clone(), name.clone())).map(Option::as_deref);
+        known.ok_or(Stop::Ask(Question::Warehouse { project, name }))
+    }
+
+    /// The names of the Freight that has an alias.
+    pub(super) fn with_alias(&self, project: &str, alias: &str) -> Result<&[String], Stop> {
+        let (project, alias) = (project.to_owned(), alias.to_owned());
+        let known = self.aliases.get(&(project.clone(), alias.clone())).map(Vec::as_slice);
+        known.ok_or(Stop::Ask(Question::Alias { project, alias }))
+    }
+
+    /// The names of the Stages that hold a piece of Freight, as far as a cache knows.
+    pub(super) fn holding(&self, project: &str, freight: &str) -> Result<&[String], Stop> {
+        let (project, freight) = (project.to_owned(), freight.to_owned());
+        let known = self.holding.get(&(project.clone(), freight.clone())).map(Vec::as_slice);
+        known.ok_or(Stop::Ask(Question::Holding { project, freight }))
+    }
+
+    pub(super) fn target(&self, project: &str, name: &str) -> Result<bool, Stop> {
+        let (project, name) = (project.to_owned(), name.to_owned());
+        let known = self.targets.get(&(project.clone(), name.clone())).copied();
+        known.ok_or(Stop::Ask(Question::Target { project, name }))
     }
 }
 

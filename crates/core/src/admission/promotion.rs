@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use wharfinger_api::additions::{COLLECTION, REASON};
 use wharfinger_api::v1alpha1::{
     CREATE_ACTOR, ExpressionVariable, Freight, GROUP, Promotion, PromotionStep, ROLLBACK,
-    SHARD_LABEL, STAGE_LABEL, Stage, VERSION,
+    STAGE_LABEL, Stage, VERSION,
 };
 
 use super::facts::Verb;
-use super::{Allowed, Context, FIXED, Operation, Stop, kept, unreadable};
+use super::{Allowed, Context, Operation, Stop, kept, shard, unreadable};
 use crate::availability::{self, Upstream, needed, promotable};
 use crate::check::{Check, Code};
 use crate::claim::StageName;
@@ -26,14 +26,11 @@ pub(super) fn mutate(context: &Context<'_>, ulid: &str) -> Result<Allowed, Stop>
     let metadata = &mut object["metadata"];
     metadata["name"] = name::name(&new.spec, ulid).into();
     metadata["labels"][STAGE_LABEL] = name::label(&new.spec.stage).into();
-    match (stage.spec.shard.as_str(), metadata["labels"].as_object_mut()) {
-        ("", Some(labels)) => drop(labels.shift_remove(SHARD_LABEL)),
-        (shard, _) => metadata["labels"][SHARD_LABEL] = shard.into(),
-    }
+    shard::label(metadata, &stage.spec.shard);
     metadata["annotations"][STAGE_LABEL] = new.spec.stage.as_str().into();
     // The controller promotes for others, and says for whom.
     if !context.by_controller() {
-        metadata["annotations"][CREATE_ACTOR] = actor(context).into();
+        metadata["annotations"][CREATE_ACTOR] = context.actor().into();
     }
     own(metadata, stage);
     let Some(spec) = object["spec"].as_object_mut() else {
@@ -85,7 +82,7 @@ fn update(context: &Context<'_>) -> Result<(), Stop> {
     };
     if old.spec != new.spec {
         let text = "the spec of a Promotion can't be changed";
-        return Err(Check::failed(FIXED, text).fix("Abort it and create another").into());
+        return Err(Check::failed(Code::Immutable, text).fix("Abort it and create another").into());
     }
     kept(context, &KEPT)?;
     if !context.by_controller() && !context.by_kubernetes() {
@@ -145,10 +142,6 @@ fn template(
     }
     let vars = stage.spec.vars.iter().chain(&template.vars).cloned().collect();
     Ok((vars, template.steps.clone()))
-}
-
-fn actor(context: &Context<'_>) -> String {
-    format!("kubernetes:{}", context.review.user)
 }
 
 /// With the Stage go its Promotions. A plain owner: nothing waits for them to go first.
@@ -222,7 +215,7 @@ fn as_made(
     let refuse = |what: &str| {
         let text =
             format!("{what} of a Promotion is set by Wharfinger's webhook and by nobody else");
-        Err(Check::failed(FIXED, text)
+        Err(Check::failed(Code::Immutable, text)
             .fix("Look for another webhook that changes Promotions")
             .into())
     };
@@ -232,7 +225,7 @@ fn as_made(
     if label != Some(&name::label(&new.spec.stage)) {
         return refuse("the Stage's label");
     }
-    if !context.by_controller() && by != Some(&actor(context)) {
+    if !context.by_controller() && by != Some(&context.actor()) {
         return refuse("the actor");
     }
     let made = |stage: &Stage| {

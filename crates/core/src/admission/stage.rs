@@ -1,9 +1,12 @@
 //! Stages: they are written in the words of today, what they hold is written by an assignment and by nothing else, and none goes from under its Applications.
 
+mod request;
+mod spec;
+
 use wharfinger_api::v1alpha1::Stage;
 
 use super::facts::{Named, Verb, status};
-use super::{Allowed, Context, Operation, Stop, legacy};
+use super::{Allowed, Context, Operation, Stop, legacy, namespace, read, shard};
 use crate::assignment::lawful;
 use crate::check::{Check, Code};
 use crate::claim::StageName;
@@ -11,11 +14,27 @@ use crate::claim::StageName;
 pub(super) fn mutate(context: &Context<'_>) -> Result<Allowed, Stop> {
     let Some(mut object) = context.review.new.cloned() else { return Ok(Allowed::default()) };
     let warnings = legacy::stage(context, &mut object)?;
+    let new: Stage = read(&object, "as it was sent")?;
+    shard::label(&mut object["metadata"], &new.spec.shard);
+    request::sign(context, &mut object["metadata"]);
     Ok(Allowed { warnings, object: Some(object), ..Allowed::default() })
 }
 
 pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
-    if context.review.operation != Operation::Delete || context.by_kubernetes() {
+    if context.review.operation == Operation::Delete {
+        return delete(context);
+    }
+    let Some(new) = context.after::<Stage>()? else { return Ok(Allowed::default()) };
+    let mut warnings = vec![];
+    if context.changes("spec") {
+        warnings = spec::judge(&new.spec)?;
+    }
+    namespace::of_project(context)?;
+    Ok(Allowed { warnings, ..Allowed::default() })
+}
+
+fn delete(context: &Context<'_>) -> Result<Allowed, Stop> {
+    if context.by_kubernetes() {
         return Ok(Allowed::default());
     }
     let Some(stage) = context.before::<Stage>()? else { return Ok(Allowed::default()) };

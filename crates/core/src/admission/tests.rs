@@ -3,10 +3,13 @@
 #![expect(clippy::needless_pass_by_value, reason = "a row of a table is made of values")]
 
 mod application;
+mod config;
 mod form;
+mod freight;
 mod inject;
 mod kargo;
 mod legacy;
+mod spec;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,7 +18,7 @@ use std::sync::Arc;
 use serde_json::json;
 use wharfinger_api::additions::{ENV_FREIGHT, ENV_STAGE, PLUGIN};
 use wharfinger_api::v1alpha1::{
-    AUTHORIZED_STAGE, Freight, ProjectConfig, ProjectConfigSpec, Stage,
+    AUTHORIZED_STAGE, Freight, ProjectConfig, ProjectConfigSpec, Stage, Warehouse,
 };
 
 use super::*;
@@ -40,6 +43,11 @@ struct World {
     freight: Vec<Freight>,
     /// How Projects work: what the cache has, and what there is.
     configs: [BTreeMap<&'static str, ProjectConfigSpec>; 2],
+    namespaces: BTreeMap<&'static str, Namespace>,
+    warehouses: Vec<Warehouse>,
+    /// The Stages that a cache takes for the holders of any Freight.
+    holding: Vec<String>,
+    targets: Vec<&'static str>,
     asked: RefCell<Vec<Question>>,
 }
 
@@ -54,6 +62,14 @@ impl Default for World {
             naming: vec![],
             freight: vec![],
             configs: Default::default(),
+            namespaces: BTreeMap::from([
+                ("shop", Namespace { labelled: true, terminating: false }),
+                ("foreign", Namespace { labelled: false, terminating: false }),
+                ("going", Namespace { labelled: true, terminating: true }),
+            ]),
+            warehouses: vec![],
+            holding: vec![],
+            targets: vec![],
             asked: RefCell::default(),
         }
     }
@@ -130,6 +146,29 @@ impl World {
                     .cloned()
                     .map(Box::new);
                 Fact::Freight { project, name, freight }
+            }
+            Question::Namespace { name } => {
+                let namespace = self.namespaces.get(name.as_str()).copied();
+                Fact::Namespace { name, namespace }
+            }
+            Question::Warehouse { project, name } => {
+                assert!(!name.contains('/'), "no part of a path: {name}");
+                let mut all = self.warehouses.iter();
+                let found = all.find(|w| w.metadata.name.as_deref() == Some(&name));
+                Fact::Warehouse { project, name, warehouse: found.cloned().map(Box::new) }
+            }
+            Question::Alias { project, alias } => {
+                let with = self.freight.iter().filter(|f| f.alias == alias);
+                let freight = with.filter_map(|f| f.metadata.name.clone()).collect();
+                Fact::Alias { project, alias, freight }
+            }
+            Question::Holding { project, freight } => {
+                Fact::Holding { project, freight, stages: self.holding.clone() }
+            }
+            Question::Target { project, name } => {
+                assert!(!name.contains('/'), "no part of a path: {name}");
+                let exists = self.targets.contains(&name.as_str());
+                Fact::Target { project, name, exists }
             }
         }
     }

@@ -1,8 +1,14 @@
 //! What a Stage holds, and the id of it.
 
-use wharfinger_api::v1alpha1::{Freight, FreightCollection, FreightReference};
+use wharfinger_api::v1alpha1::{Freight, FreightCollection, FreightReference, StageStatus};
 
 use super::digest::sha1;
+
+/// Whether a Stage holds a piece of Freight now.
+pub fn holds(stage: &StageStatus, freight: &str) -> bool {
+    let now = stage.freight_history.first();
+    now.is_some_and(|held| held.items.values().any(|item| item.name == freight))
+}
 
 /// Puts Freight into the collection and gives the collection its id.
 ///

@@ -40,7 +40,7 @@ fn image(image: &Image) -> String {
 
 fn chart(chart: &Chart) -> String {
     let Chart { repo_url, name, version, subscription_name } = chart;
-    let location = join_path(&normalise_chart(repo_url), name);
+    let location = chart_location(repo_url, name);
     subscribed(format!("{location}:{version}"), subscription_name)
 }
 
@@ -51,6 +51,11 @@ fn artifact(artifact: &ArtifactReference) -> String {
 
 fn subscribed(part: String, subscription_name: &str) -> String {
     if subscription_name.is_empty() { part } else { format!("{part}:{subscription_name}") }
+}
+
+/// Where a chart is, in the one form in which two places can be compared.
+pub(crate) fn chart_location(repo_url: &str, name: &str) -> String {
+    join_path(&normalise_chart(repo_url), name)
 }
 
 /// Joins a chart's repository and name as if they were file paths, as Kargo does: `//`, `.` and `..`

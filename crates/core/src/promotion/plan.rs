@@ -42,6 +42,11 @@ pub fn plan(promotion: &Promotion) -> Result<Plan, Check> {
     Ok(Plan { steps })
 }
 
+/// Whether this version can carry out a step of that kind.
+pub fn is_known(uses: &str) -> bool {
+    uses == "assign"
+}
+
 fn understand(step: &PromotionStep, index: usize) -> Result<Assign, Check> {
     let number = index + 1;
     let unsupported = |what: String| {
@@ -54,7 +59,7 @@ fn understand(step: &PromotionStep, index: usize) -> Result<Assign, Check> {
         Check::failed(Code::Step, format!("step {number} (`assign`): {what}; nothing was assigned"))
             .fix("Mend the step in the Stage's promotionTemplate and promote again")
     };
-    if step.uses != "assign" {
+    if !is_known(&step.uses) {
         let what = match &step.task {
             Some(task) => format!("task `{}`", task.name),
             None => format!("`{}`", step.uses),

@@ -1,4 +1,4 @@
-//! Stages, Projects, Promotions and Freight.
+//! Stages, Projects and Promotions: what has to do with who may.
 
 use wharfinger_api::additions::{COLLECTION, REASON};
 use wharfinger_api::v1alpha1::{CREATE_ACTOR, SHARD_LABEL, STAGE_LABEL};
@@ -320,7 +320,7 @@ fn what_is_put_into_a_promotion_stays_in_it() {
         let new = with(sent.clone(), patch);
         expect(
             templates().validate(&review(Kind::Promotion, ALICE, None, Some(&new))),
-            Err(FIXED),
+            Err(Code::Immutable),
             row,
         );
     }
@@ -358,16 +358,26 @@ fn a_promotion_changes_in_nothing_that_counts() {
             with(old.clone(), json!({ "metadata": { "ownerReferences": null } })),
             Ok(()),
         ),
-        ("actor", ALICE, annotated(CREATE_ACTOR, json!("kubernetes:bob")), Err(FIXED)),
-        ("actor, by our controller", CONTROLLER, annotated(CREATE_ACTOR, Value::Null), Err(FIXED)),
-        ("what to go back to", ALICE, annotated(COLLECTION, json!(HELD[1])), Err(FIXED)),
-        ("why", ALICE, annotated(REASON, json!("other")), Err(FIXED)),
-        ("spec", ALICE, with(old.clone(), json!({ "spec": { "freight": "0ther" } })), Err(FIXED)),
+        ("actor", ALICE, annotated(CREATE_ACTOR, json!("kubernetes:bob")), Err(Code::Immutable)),
+        (
+            "actor, by our controller",
+            CONTROLLER,
+            annotated(CREATE_ACTOR, Value::Null),
+            Err(Code::Immutable),
+        ),
+        ("what to go back to", ALICE, annotated(COLLECTION, json!(HELD[1])), Err(Code::Immutable)),
+        ("why", ALICE, annotated(REASON, json!("other")), Err(Code::Immutable)),
+        (
+            "spec",
+            ALICE,
+            with(old.clone(), json!({ "spec": { "freight": "0ther" } })),
+            Err(Code::Immutable),
+        ),
         (
             "spec, by our controller",
             CONTROLLER,
             with(old.clone(), json!({ "spec": { "stage": "dev" } })),
-            Err(FIXED),
+            Err(Code::Immutable),
         ),
     ] {
         expect(
@@ -412,112 +422,6 @@ fn the_status_of_a_promotion_is_our_controllers() {
             user,
         );
     }
-}
-
-fn freight() -> Value {
-    json!({
-        "metadata": { "name": "mine", "namespace": "shop", "labels": { "a": "b" } },
-        "origin": { "kind": "Warehouse", "name": "w" },
-        "commits": [{ "repoURL": "https://github.com/example/repo", "id": "abc123" }],
-    })
-}
-
-/// `kargo-semantics.md` §2.1, E.
-const NAME: &str = "eb467a70c66949c63935106c6e282ddf25e5d1f2";
-
-#[test]
-fn freight_is_named_by_what_it_holds() {
-    let world = World::default();
-    let named = with(freight(), json!({ "metadata": { "name": NAME } }));
-    let object =
-        allowed(world.mutate(&review(Kind::Freight, ALICE, None, Some(&freight()))), "named")
-            .object;
-    assert_eq!(object, Some(named.clone()));
-    expect(world.validate(&review(Kind::Freight, ALICE, None, Some(&named))), Ok(()), "named");
-    expect(
-        world.validate(&review(Kind::Freight, ALICE, None, Some(&freight()))),
-        Err(Code::Freight),
-        "named otherwise",
-    );
-    for (row, patch, expected) in [
-        ("alias", json!({ "alias": "x", "metadata": { "labels": { "a": "c" } } }), Ok(())),
-        ("empty lists", json!({ "images": [], "charts": [] }), Ok(())),
-        ("origin", json!({ "origin": { "name": "v" } }), Err(FIXED)),
-        ("commits", json!({ "commits": [] }), Err(FIXED)),
-        (
-            "what only describes a commit",
-            json!({ "commits": [{ "repoURL": "https://github.com/example/repo", "id": "abc123", "author": "x" }] }),
-            Err(FIXED),
-        ),
-        ("images", json!({ "images": [{ "repoURL": "a", "tag": "1" }] }), Err(FIXED)),
-        ("charts", json!({ "charts": [{ "repoURL": "a" }] }), Err(FIXED)),
-        ("artifacts", json!({ "artifacts": [{ "artifactType": "a" }] }), Err(FIXED)),
-    ] {
-        for user in [ALICE, CONTROLLER] {
-            let new = with(named.clone(), patch.clone());
-            expect(
-                world.validate(&review(Kind::Freight, user, Some(&named), Some(&new))),
-                expected,
-                row,
-            );
-        }
-    }
-    expect(world.validate(&review(Kind::Freight, ALICE, Some(&named), None)), Ok(()), "deleted");
-}
-
-#[test]
-fn people_may_approve_freight_and_no_more() {
-    let world = World::default().may(ALICE, Verb::Promote, "shop:prod");
-    let old = with(
-        freight(),
-        json!({ "status": { "approvedFor": { "dev": { "approvedAt": "2026-11-21T10:00:00Z" } }, "verifiedIn": { "dev": {} } } }),
-    );
-    for (row, patch, expected) in [
-        ("approve", json!({ "approvedFor": { "prod": {} } }), Ok(())),
-        (
-            "approve for another Stage",
-            json!({ "approvedFor": { "test": {} } }),
-            Err(Code::Permission),
-        ),
-        (
-            "approve for both",
-            json!({ "approvedFor": { "prod": {}, "test": {} } }),
-            Err(Code::Permission),
-        ),
-        ("take back", json!({ "approvedFor": { "dev": null } }), Err(Code::StatusGuard)),
-        ("take all back", json!({ "approvedFor": null }), Err(Code::StatusGuard)),
-        (
-            "approve again",
-            json!({ "approvedFor": { "dev": { "approvedAt": "2026-11-22T10:00:00Z" } } }),
-            Err(Code::StatusGuard),
-        ),
-        ("verify", json!({ "verifiedIn": { "prod": {} } }), Err(Code::StatusGuard)),
-        (
-            "approve and verify",
-            json!({ "approvedFor": { "prod": {} }, "verifiedIn": { "prod": {} } }),
-            Err(Code::StatusGuard),
-        ),
-        ("something new", json!({ "metadata": { "x": 1 } }), Err(Code::StatusGuard)),
-        ("nothing", json!({}), Ok(())),
-    ] {
-        let new = with(old.clone(), json!({ "status": patch }));
-        expect(
-            world.validate(&review(Kind::FreightStatus, ALICE, Some(&old), Some(&new))),
-            expected,
-            row,
-        );
-        expect(
-            world.validate(&review(Kind::FreightStatus, CONTROLLER, Some(&old), Some(&new))),
-            Ok(()),
-            row,
-        );
-    }
-    let first = with(freight(), json!({ "status": { "approvedFor": { "prod": {} } } }));
-    expect(
-        world.validate(&review(Kind::FreightStatus, ALICE, Some(&freight()), Some(&first))),
-        Ok(()),
-        "the first",
-    );
 }
 
 #[test]
