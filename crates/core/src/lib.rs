@@ -11,6 +11,7 @@ pub mod claim;
 pub mod converge;
 pub mod duration;
 pub mod freight;
+pub mod pattern;
 pub mod promotion;
 pub mod recover;
 pub mod stage;
