@@ -12,6 +12,7 @@ pub mod converge;
 pub mod duration;
 pub mod freight;
 pub mod pattern;
+pub mod policy;
 pub mod promotion;
 pub mod recover;
 pub mod stage;

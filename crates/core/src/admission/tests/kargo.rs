@@ -138,7 +138,7 @@ fn templates() -> World {
     world.live.insert("shop:dev", stage("dev", 0));
     let freight = |name: &str, origin: &str| {
         object(
-            json!({ "metadata": { "name": name }, "origin": { "kind": "Warehouse", "name": origin } }),
+            json!({ "metadata": { "name": name, "namespace": "shop" }, "origin": { "kind": "Warehouse", "name": origin } }),
         )
     };
     world.freight = vec![freight(FREIGHT, "main"), freight("0ther", "other")];
