@@ -1,4 +1,4 @@
-//! Events about what was allowed although the rules say otherwise.
+//! Events about what was allowed: what others may want to know, and what was allowed although the rules say otherwise.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 use wharfinger_core::admission;
 use wharfinger_daemon::{Shutdown, Tasks};
 
@@ -40,14 +40,12 @@ impl Events {
     /// Says it in the log at once, and in an event soon.
     pub(crate) fn tell(&self, request: &Request, event: &admission::Event) {
         let Request { namespace, name, user_info, .. } = request;
-        warn!(
-            reason = event.reason,
-            namespace,
-            name,
-            user = user_info.username,
-            text = event.text,
-            "Rules lifted"
-        );
+        let (reason, text, user) = (event.reason, &event.text, &user_info.username);
+        if event.warning {
+            warn!(reason, namespace, name, user, text, "Rules lifted");
+        } else {
+            info!(reason, namespace, name, user, text, "Allowed");
+        }
         if self.0.try_send(about(request, event)).is_err() {
             error!(namespace, name, "Event lost: too many are waiting");
         }
@@ -91,10 +89,11 @@ fn about(request: &Request, event: &admission::Event) -> Event {
             // It ends in a dash: in a dot it may not.
             generate_name: Some(format!("{}-", short.trim_end_matches(['.', '-']))),
             namespace: Some(namespace.clone().unwrap_or_else(|| "default".into())),
+            annotations: Some(event.annotations.clone()).filter(|a| !a.is_empty()),
             ..ObjectMeta::default()
         },
         event_time: Some(MicroTime(Timestamp::now())),
-        type_: Some("Warning".into()),
+        type_: Some(if event.warning { "Warning" } else { "Normal" }.into()),
         reason: Some(event.reason.into()),
         action: Some("Admit".into()),
         note: Some(event.text.clone()),

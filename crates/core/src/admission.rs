@@ -90,11 +90,14 @@ pub struct Allowed {
     pub object: Option<Value>,
 }
 
-/// A Warning event about the object under review.
+/// An event about the object under review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
+    /// Somebody should look.
+    pub warning: bool,
     pub reason: &'static str,
     pub text: String,
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What is to be written in place of what was sent. `ulid` is new: it becomes part of the name of a Promotion.
@@ -103,7 +106,7 @@ pub fn mutate(review: &Review<'_>, identities: &Identities, facts: &Facts, ulid:
     verdict(match (review.kind, review.operation) {
         (_, Operation::Delete) => Ok(Allowed::default()),
         (Kind::Application, _) => application::mutate(&context),
-        (Kind::Promotion, Operation::Create) => promotion::mutate(&context, ulid),
+        (Kind::Promotion, _) => promotion::mutate(&context, ulid),
         (Kind::Freight, Operation::Create) => freight::mutate(&context),
         _ => Ok(Allowed::default()),
     })
@@ -193,6 +196,11 @@ impl<'a> Context<'a> {
     /// The object after, understood.
     fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, Stop> {
         self.review.new.map(|new| read(new, "as it was sent")).transpose()
+    }
+
+    /// The writer, as events and annotations name people.
+    fn actor(&self) -> String {
+        format!("kubernetes:{}", self.review.user)
     }
 
     fn controllers_only(&self, what: &str) -> Result<Allowed, Stop> {

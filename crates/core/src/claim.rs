@@ -170,7 +170,7 @@ impl fmt::Display for Claim {
 }
 
 /// A DNS-1123 subdomain, as Kubernetes requires of the names of namespaces and Stages.
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let edge = |b: u8| b.is_ascii_digit() || b.is_ascii_lowercase();
     (1..=253).contains(&text.len())
         && text.split('.').all(|label| {

@@ -50,6 +50,10 @@ fn friendly(question: Question) -> Answer {
             Question::ApplicationsNaming(named) => Fact::ApplicationsNaming(named, vec![]),
             Question::Config { project, live } => Fact::Config { project, live, config: None },
             Question::Freight { project, name } => Fact::Freight { project, name, freight: None },
+            Question::FreightOf { project, origin } => {
+                Fact::FreightOf { project, origin, freights: vec![] }
+            }
+            Question::Task { project, name } => Fact::Task { project, name, task: None },
         })
     })
 }

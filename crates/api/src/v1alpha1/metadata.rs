@@ -18,10 +18,17 @@ pub const CREATE_ACTOR: &str = "kargo.akuity.io/create-actor";
 pub const ABORT: &str = "kargo.akuity.io/abort";
 /// A new value asks the controllers to look again.
 pub const REFRESH: &str = "kargo.akuity.io/refresh";
+/// On a Promotion: the origin whose automatic promotion it holds back, because it brings other Freight than that would.
+pub const AUTO_PROMOTION_HOLD: &str = "kargo.akuity.io/auto-promotion-hold";
+/// On a Promotion: the origin whose automatic promotion goes on, because it brings what that would.
+pub const AUTO_PROMOTION_RESUME: &str = "kargo.akuity.io/auto-promotion-resume";
 /// On a Promotion: it goes back to Freight the Stage held before.
 pub const ROLLBACK: &str = "kargo.akuity.io/rollback";
 
 /// In the info list of an Argo CD operation: the Promotion that asked for it.
 pub const INFO_PROMOTION: &str = "kargo.akuity.io/promotion";
+
+/// In front of the annotations of events.
+pub const EVENT_PREFIX: &str = "event.kargo.akuity.io/";
 
 pub const FINALIZER: &str = "kargo.akuity.io/finalizer";

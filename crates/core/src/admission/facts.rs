@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use wharfinger_api::v1alpha1::{Freight, ProjectConfig, Stage, StageStatus};
+use wharfinger_api::v1alpha1::{
+    Freight, FreightOrigin, ProjectConfig, PromotionTaskSpec, Stage, StageStatus,
+};
 
 use super::Stop;
 use crate::assignment::Seen;
@@ -23,6 +25,10 @@ pub enum Question {
     Freight { project: String, name: String },
     /// How a Project works; read from the API server itself where `live` says so, else from a cache.
     Config { project: String, live: bool },
+    /// All Freight of an origin, as far as it matters for a choice: read from the API server itself.
+    FreightOf { project: String, origin: FreightOrigin },
+    /// A task of a Project, or one of the cluster; read from the API server itself.
+    Task { project: Option<String>, name: String },
 }
 
 /// What Applications name in their annotation.
@@ -67,6 +73,17 @@ pub enum Fact {
         live: bool,
         config: Option<Arc<ProjectConfig>>,
     },
+    FreightOf {
+        project: String,
+        origin: FreightOrigin,
+        freights: Vec<Freight>,
+    },
+    /// What a task says; both kinds say the same.
+    Task {
+        project: Option<String>,
+        name: String,
+        task: Option<Box<PromotionTaskSpec>>,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -76,6 +93,8 @@ pub struct Facts {
     naming: BTreeMap<Named, Vec<String>>,
     freights: BTreeMap<(String, String), Option<Box<Freight>>>,
     configs: BTreeMap<String, (Option<Arc<ProjectConfig>>, bool)>,
+    freight_of: BTreeMap<(String, FreightOrigin), Vec<Freight>>,
+    tasks: BTreeMap<(Option<String>, String), Option<Box<PromotionTaskSpec>>>,
 }
 
 /// A Stage without a status holds nothing, which is not the same as no Stage.
@@ -98,6 +117,12 @@ impl Facts {
             }
             Fact::Config { project, live, config } => {
                 self.configs.insert(project, (config, live));
+            }
+            Fact::FreightOf { project, origin, freights } => {
+                self.freight_of.insert((project, origin), freights);
+            }
+            Fact::Task { project, name, task } => {
+                self.tasks.insert((project, name), task);
             }
         }
     }
@@ -158,6 +183,27 @@ impl Facts {
         known.ok_or_else(|| {
             Stop::Ask(Question::Freight { project: project.to_owned(), name: name.to_owned() })
         })
+    }
+
+    pub(super) fn freight_of(
+        &self,
+        project: &str,
+        origin: &FreightOrigin,
+    ) -> Result<&[Freight], Stop> {
+        let (project, origin) = (project.to_owned(), origin.clone());
+        let known = self.freight_of.get(&(project.clone(), origin.clone())).map(Vec::as_slice);
+        known.ok_or(Stop::Ask(Question::FreightOf { project, origin }))
+    }
+
+    /// A task of a Project, or of the cluster.
+    pub(super) fn task(
+        &self,
+        project: Option<&str>,
+        name: &str,
+    ) -> Result<Option<&PromotionTaskSpec>, Stop> {
+        let (project, name) = (project.map(str::to_owned), name.to_owned());
+        let known = self.tasks.get(&(project.clone(), name.clone())).map(Option::as_deref);
+        known.ok_or(Stop::Ask(Question::Task { project, name }))
     }
 }
 

@@ -5,6 +5,7 @@
 mod application;
 mod inject;
 mod kargo;
+mod promotion;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use serde_json::json;
 use wharfinger_api::additions::{ENV_FREIGHT, ENV_STAGE, PLUGIN};
 use wharfinger_api::v1alpha1::{
-    AUTHORIZED_STAGE, Freight, ProjectConfig, ProjectConfigSpec, Stage,
+    AUTHORIZED_STAGE, Freight, ProjectConfig, ProjectConfigSpec, PromotionTaskSpec, Stage,
 };
 
 use super::*;
@@ -38,6 +39,8 @@ struct World {
     freight: Vec<Freight>,
     /// How Projects work: what the cache has, and what there is.
     configs: [BTreeMap<&'static str, ProjectConfigSpec>; 2],
+    /// By `<project>/<name>`; those of the cluster have no Project.
+    tasks: BTreeMap<&'static str, PromotionTaskSpec>,
     asked: RefCell<Vec<Question>>,
 }
 
@@ -52,6 +55,7 @@ impl Default for World {
             naming: vec![],
             freight: vec![],
             configs: Default::default(),
+            tasks: BTreeMap::new(),
             asked: RefCell::default(),
         }
     }
@@ -128,6 +132,17 @@ impl World {
                     .cloned()
                     .map(Box::new);
                 Fact::Freight { project, name, freight }
+            }
+            Question::FreightOf { project, origin } => {
+                let of_it = self.freight.iter().filter(|f| f.origin == origin);
+                let freights = of_it.cloned().collect();
+                Fact::FreightOf { project, origin, freights }
+            }
+            Question::Task { project, name } => {
+                assert!(!name.contains('/'), "no part of a path: {name}");
+                let key = format!("{}/{name}", project.clone().unwrap_or_default());
+                let task = self.tasks.get(&*key).cloned().map(Box::new);
+                Fact::Task { project, name, task }
             }
         }
     }

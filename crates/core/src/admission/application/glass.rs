@@ -1,5 +1,7 @@
 //! Break-glass: the rules are lifted for one Application, by somebody who may, in everybody's sight.
 
+use std::collections::BTreeMap;
+
 use wharfinger_api::additions::BREAK_GLASS;
 
 use super::Change;
@@ -51,7 +53,7 @@ pub(super) fn event(change: &Change<'_>) -> Option<Event> {
         change.context.review.user,
         stages.join(", ")
     );
-    Some(Event { reason: "BreakGlass", text })
+    Some(Event { warning: true, reason: "BreakGlass", text, annotations: BTreeMap::new() })
 }
 
 /// The annotation is new, or says something new.

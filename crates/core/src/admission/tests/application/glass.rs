@@ -146,6 +146,8 @@ fn every_use_of_a_broken_glass_is_told() {
         allowed(world.validate(&review), "told").events
     };
     let event = |user: &str| Event {
+        warning: true,
+        annotations: BTreeMap::new(),
         reason: "BreakGlass",
         text: format!(
             "{user} changed the Application without the rules of Stage shop:prod: INC-7 prod is down"
