@@ -1,4 +1,4 @@
-//! Events about what was allowed: that the rules were lifted for it, or what somebody decided by it.
+//! Events about what was allowed: what others may want to know, and what was allowed although the rules say otherwise.
 
 use std::time::Duration;
 
@@ -40,12 +40,11 @@ impl Events {
     /// Says it in the log at once, and in an event soon.
     pub(crate) fn tell(&self, request: &Request, event: &admission::Event) {
         let Request { namespace, name, user_info, .. } = request;
-        let admission::Event { warning, reason, text, .. } = event;
-        let user = &user_info.username;
-        if *warning {
+        let (reason, text, user) = (event.reason, &event.text, &user_info.username);
+        if event.warning {
             warn!(reason, namespace, name, user, text, "Rules lifted");
         } else {
-            info!(reason, namespace, name, user, text, "Told");
+            info!(reason, namespace, name, user, text, "Allowed");
         }
         if self.0.try_send(about(request, event)).is_err() {
             error!(namespace, name, "Event lost: too many are waiting");

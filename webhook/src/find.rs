@@ -7,10 +7,11 @@ use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
 use k8s_openapi::api::core::v1;
-use kube::api::{ListParams, PostParams};
+use kube::api::{ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client, ResourceExt};
 use wharfinger_api::v1alpha1::{
-    ALIAS_LABEL, Freight, GROUP, PROJECT_LABEL, ProjectConfig, Stage, Target, Warehouse,
+    ALIAS_LABEL, ClusterPromotionTask, ClusterPromotionTaskSpec, Freight, FreightOrigin, GROUP,
+    PROJECT_LABEL, ProjectConfig, PromotionTask, PromotionTaskSpec, Stage, Target, Warehouse,
 };
 use wharfinger_core::admission::{Fact, Namespace, Question, Verb};
 use wharfinger_core::claim::StageName;
@@ -57,6 +58,14 @@ impl Find for Cluster {
                 let api: Api<Freight> = Api::namespaced(self.client.clone(), &project);
                 let freight = api.get_opt(&name).await.context("the Freight")?;
                 Fact::Freight { project, name, freight: freight.map(Box::new) }
+            }
+            Question::FreightOf { project, origin } => {
+                let freights = self.freight_of(&project, &origin).await?;
+                Fact::FreightOf { project, origin, freights }
+            }
+            Question::Task { project, name } => {
+                let task = self.task(project.as_deref(), &name).await?;
+                Fact::Task { project, name, task: task.map(Box::new) }
             }
             Question::Config { project, live } => {
                 let cached = if live { None } else { self.caches.config(&project) };
@@ -127,6 +136,47 @@ impl Cluster {
         Ok(found.items.iter().map(ResourceExt::name_any).collect())
     }
 
+    /// Page by page, and of each piece of Freight only what a choice is made by: a Project may have very many.
+    async fn freight_of(
+        &self,
+        project: &str,
+        origin: &FreightOrigin,
+    ) -> anyhow::Result<Vec<Freight>> {
+        let api: Api<Freight> = Api::namespaced(self.client.clone(), project);
+        let mut found = vec![];
+        let mut page = ListParams::default().limit(500);
+        loop {
+            let list = api.list(&page).await.with_context(|| format!("the Freight of {origin}"))?;
+            found.extend(list.items.into_iter().filter(|f| f.origin == *origin).map(pruned));
+            match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    async fn task(
+        &self,
+        project: Option<&str>,
+        name: &str,
+    ) -> anyhow::Result<Option<PromotionTaskSpec>> {
+        let client = self.client.clone();
+        Ok(match project {
+            Some(project) => {
+                let task = Api::<PromotionTask>::namespaced(client, project).get_opt(name).await;
+                task.with_context(|| format!("PromotionTask {name}"))?.map(|task| task.spec)
+            }
+            None => {
+                let task = Api::<ClusterPromotionTask>::all(client).get_opt(name).await;
+                let task = task.with_context(|| format!("ClusterPromotionTask {name}"))?;
+                task.map(|task| {
+                    let ClusterPromotionTaskSpec { vars, steps } = task.spec;
+                    PromotionTaskSpec { vars, steps }
+                })
+            }
+        })
+    }
+
     /// The authorizer's answer for whoever writes. It is asked each time: a permission that is gone is gone.
     async fn may(&self, user: &User, verb: Verb, stage: &StageName) -> anyhow::Result<bool> {
         let review = SubjectAccessReview {
@@ -140,6 +190,18 @@ impl Cluster {
             .context("the permissions of the writer")?;
         Ok(review.status.is_some_and(|status| status.allowed && status.denied != Some(true)))
     }
+}
+
+/// Where Freight comes from, how old it is, and where it may go.
+fn pruned(freight: Freight) -> Freight {
+    let Freight { metadata, discovered_at, origin, status, .. } = freight;
+    let metadata = ObjectMeta {
+        name: metadata.name,
+        namespace: metadata.namespace,
+        creation_timestamp: metadata.creation_timestamp,
+        ..ObjectMeta::default()
+    };
+    Freight { metadata, discovered_at, origin, status, ..Freight::default() }
 }
 
 fn access(user: &User, verb: Verb, stage: &StageName) -> SubjectAccessReviewSpec {

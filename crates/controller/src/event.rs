@@ -5,7 +5,8 @@ use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::ObjectMeta;
 use kube::{Client, Resource as _};
-use wharfinger_api::v1alpha1::{CREATE_ACTOR, Promotion};
+use wharfinger_api::v1alpha1::Promotion;
+use wharfinger_core::promotion::details;
 
 use crate::apply::{self, Error};
 
@@ -26,22 +27,11 @@ fn of(promotion: &Promotion, now: Timestamp) -> Event {
     let namespace = meta.namespace.clone().unwrap_or_default();
     let name = meta.name.clone().unwrap_or_default();
     let uid = meta.uid.clone().unwrap_or_default();
-    let actor = meta.annotations.as_ref().and_then(|a| a.get(CREATE_ACTOR)).cloned();
-    let annotations = [
-        ("actor", actor),
-        ("project", Some(namespace.clone())),
-        ("stage-name", Some(promotion.spec.stage.clone())),
-        ("promotion-name", Some(name.clone())),
-        ("freight-name", promotion.spec.freight.clone()),
-    ];
-    let annotations = annotations
-        .into_iter()
-        .filter_map(|(key, value)| Some((format!("event.kargo.akuity.io/{key}"), value?)));
     Event {
         metadata: ObjectMeta {
             name: Some(format!("promotion-{uid}.{}", status.phase.to_lowercase())),
             namespace: Some(namespace.clone()),
-            annotations: Some(annotations.collect()),
+            annotations: Some(details(promotion)),
             ..Default::default()
         },
         involved_object: ObjectReference {

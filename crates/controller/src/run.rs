@@ -57,6 +57,10 @@ pub(crate) fn start(
         .metadata
         .managed_fields =
         None));
+    listed.push(watching!("projectconfigs", configs, config_changed, |c| {
+        c.metadata.managed_fields = None;
+        c.status = None;
+    }));
     listed.push(watching!("applications", applications, application_changed, prune_application));
     // No Promotion has to wait for it: it only shows where Freight has to come and leave.
     let freights = watching!("freights", freights, freight_changed, prune_freight);

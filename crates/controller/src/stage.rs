@@ -19,6 +19,7 @@ use wharfinger_core::availability;
 use wharfinger_core::check::Code;
 use wharfinger_core::claim::{Claim, StageName, carry};
 use wharfinger_core::converge::{self, Progress};
+use wharfinger_core::policy::auto_promotion;
 use wharfinger_core::promotion::{self, Ended, Member, Next, Phase, Plan};
 use wharfinger_core::stage::{self, Freshness, Glimpse};
 
@@ -194,8 +195,8 @@ impl<'w> Look<'w> {
             }
         };
         // The same write says how the one before it ended, and what it means for the conditions.
-        let status =
-            stage::observe(&Stage { status: Some(status), ..stage.clone() }, promotions, None, now);
+        let committed = Stage { status: Some(status), ..stage.clone() };
+        let status = self.observed(&committed, promotions, None, now);
         let assignment = status.assignment.clone();
         self.world.faults.before_assign();
         if self.put(stage, status).await? {
@@ -374,6 +375,25 @@ impl<'w> Look<'w> {
         Ok(())
     }
 
+    /// What is known about the Stage.
+    fn observed(
+        &self,
+        object: &Stage,
+        promotions: &[Arc<Promotion>],
+        health: Option<wharfinger_api::v1alpha1::Health>,
+        now: Timestamp,
+    ) -> StageStatus {
+        let mut status = stage::observe(object, promotions, health, now);
+        let project = &self.key.namespace;
+        let config = self.world.configs.get(&Key::new(project, project));
+        let automatic = auto_promotion(config.as_deref(), object);
+        if let Err(broken) = &automatic {
+            warn!(stage = %self.key, %broken, "Whether promotion is automatic can't be told");
+        }
+        stage::hold(object, promotions, automatic.ok(), &mut status);
+        status
+    }
+
     /// Writes what is known about the Stage, if it is news. Says whether it was.
     async fn observe(
         &self,
@@ -382,7 +402,7 @@ impl<'w> Look<'w> {
         health: Option<wharfinger_api::v1alpha1::Health>,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let status = stage::observe(object, promotions, health, now);
+        let status = self.observed(object, promotions, health, now);
         if object.status.as_ref() == Some(&status) {
             return Ok(false);
         }

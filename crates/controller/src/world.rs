@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use tokio::sync::Notify;
 use wharfinger_api::argocd::{Application, Sources as _};
-use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, FreightOrigin, Promotion, Stage};
+use wharfinger_api::v1alpha1::{
+    AUTHORIZED_STAGE, Freight, FreightOrigin, ProjectConfig, Promotion, Stage,
+};
 use wharfinger_core::claim::{Claim, Claimed, StageName, ours, the_stage};
 use wharfinger_core::converge::{RenderFailure, render_failed};
 use wharfinger_core::promotion::over;
@@ -34,6 +36,7 @@ pub(crate) struct World {
     /// Those that name a Stage and our plugin.
     pub(crate) applications: Store<Application>,
     pub(crate) freights: Store<Freight>,
+    pub(crate) configs: Store<ProjectConfig>,
     /// Whether all Freight has been seen once: until then what is not in the store may be there all the same.
     freights_listed: AtomicBool,
     pub(crate) stage_waker: Waker<Key>,
@@ -66,6 +69,7 @@ impl World {
             promotions: Store::new(|p| vec![stage_of_promotion(p)]),
             applications: Store::new(|app| stage_of(app).map(|s| key(&s)).into_iter().collect()),
             freights: Store::new(groups_of_freight),
+            configs: Store::new(|config| vec![Key::of(config)]),
             freights_listed: AtomicBool::new(false),
             stage_waker,
             application_waker,
@@ -135,6 +139,13 @@ impl World {
             let passing_on = self.stages.of_stage(&origin(freight));
             passing_on.iter().for_each(|stage| self.stage_waker.wake(Key::of(&**stage)));
         }
+    }
+
+    pub(crate) fn config_changed(&self, change: &Change<ProjectConfig>) {
+        let stages = self.stages.keys().into_iter();
+        stages
+            .filter(|stage| stage.namespace == change.key.namespace)
+            .for_each(|stage| self.stage_waker.wake(stage));
     }
 
     /// All Freight is in the store from now on: what waited for that may begin.

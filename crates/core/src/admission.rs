@@ -136,7 +136,7 @@ pub fn mutate(review: &Review<'_>, identities: &Identities, facts: &Facts, ulid:
     verdict(match (review.kind, review.operation) {
         (_, Operation::Delete) => Ok(Allowed::default()),
         (Kind::Application, _) => application::mutate(&context),
-        (Kind::Promotion, Operation::Create) => promotion::mutate(&context, ulid),
+        (Kind::Promotion, _) => promotion::mutate(&context, ulid),
         (Kind::Freight, _) => freight::mutate(&context, ulid),
         (Kind::Stage, _) => stage::mutate(&context),
         (Kind::Warehouse, _) => warehouse::mutate(&context),

@@ -3,6 +3,7 @@
 //! The rules are Kargo's. The webhook asks before a Promotion is admitted, the controller once more before it assigns, and
 //! `wharf why` shows every check: the same function answers all three.
 
+mod candidate;
 mod circumstances;
 mod promotion;
 mod upstream;
@@ -10,10 +11,11 @@ mod upstream;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use wharfinger_api::v1alpha1::{Freight, FreightRequest, Stage};
+use wharfinger_api::v1alpha1::{Freight, FreightOrigin, FreightRequest, Stage};
 
 use crate::check::{Check, Code, State};
 
+pub use candidate::{available, candidate, newest};
 pub use circumstances::{applications, permission, queue};
 pub use promotion::{Wanted, needed, promotable};
 pub use upstream::soaked;
@@ -23,44 +25,33 @@ pub use upstream::soaked;
 pub type Upstream<'a> = BTreeMap<&'a str, Option<&'a Stage>>;
 
 /// Whether Freight is available to a Stage: one check for each thing that counts. It is available when all have passed.
+///
+/// Of several requests for one origin one is enough; the first decides what is said. As in Kargo none is looked at after one
+/// that asks for `All` in vain.
 pub fn availability(
     stage: &Stage,
     freight: &Freight,
     upstream: &Upstream<'_>,
     now: Timestamp,
 ) -> Vec<Check> {
-    let Some(request) = request(stage, freight) else {
-        let text =
-            format!("Stage {} does not request Freight of {}", Names::stage(stage), freight.origin);
-        return vec![
-            Check::failed(Code::OriginRequested, text)
-                .fix("Add the origin to the Stage's spec.requestedFreight"),
-        ];
-    };
-    let names = Names { stage, freight };
-    let requested = format!("Stage {} requests Freight of {}", names.to(), freight.origin);
-    let requested = |more| Check::passed(Code::OriginRequested, format!("{requested}{more}"));
-    let approval = freight.status.as_ref().and_then(|s| s.approved_for.get(names.to()));
-    if let Some(approval) = approval {
-        let text = format!("approved for Stage {}: that takes the place of the rest", names.to());
-        let approved = Check::passed(Code::Approved, text);
-        return vec![
-            requested(""),
-            Check { since: approval.approved_at.as_ref().map(|t| t.0), ..approved },
-        ];
+    let mut first = None;
+    for request in requests(stage, freight) {
+        let checks = by(request, &Names { stage, freight }, upstream, now);
+        if passed(&checks) {
+            return checks;
+        }
+        first.get_or_insert(checks);
+        if upstream::all(&request.sources) {
+            break;
+        }
     }
-    if request.sources.direct {
-        return vec![requested(", straight from there")];
-    }
-    let mut checks = vec![requested("")];
-    checks.extend(upstream::checks(&names, &request.sources, upstream, now));
-    checks
+    first.unwrap_or_else(|| vec![not_requested(stage, &freight.origin)])
 }
 
 /// The Stages upstream that [`Upstream`] is asked about, those first in which Freight was not verified.
 pub fn upstream_of<'s>(stage: &'s Stage, freight: &Freight) -> Vec<&'s str> {
     let verified_in = freight.status.as_ref().map(|s| &s.verified_in);
-    let listed = request(stage, freight).into_iter().flat_map(|r| &r.sources.stages);
+    let listed = requests(stage, freight).flat_map(|r| &r.sources.stages);
     let (verified, missing): (Vec<_>, Vec<_>) = listed
         .map(String::as_str)
         .partition(|stage| verified_in.is_some_and(|v| v.contains_key(*stage)));
@@ -87,8 +78,48 @@ const NAMED: usize = 5;
 /// Of how many Stages upstream something has to be known: a list may be long, and its first entries say enough.
 const ADVISED: usize = 5;
 
-fn request<'s>(stage: &'s Stage, freight: &Freight) -> Option<&'s FreightRequest> {
-    stage.spec.requested_freight.iter().find(|r| r.origin == freight.origin)
+/// What one request of a Stage says about Freight of its origin.
+fn by(
+    request: &FreightRequest,
+    names: &Names<'_>,
+    upstream: &Upstream<'_>,
+    now: Timestamp,
+) -> Vec<Check> {
+    let freight = names.freight;
+    let requested = format!("Stage {} requests Freight of {}", names.to(), freight.origin);
+    let requested = |more| Check::passed(Code::OriginRequested, format!("{requested}{more}"));
+    let approval = freight.status.as_ref().and_then(|s| s.approved_for.get(names.to()));
+    if let Some(approval) = approval {
+        let text = format!("approved for Stage {}: that takes the place of the rest", names.to());
+        let approved = Check::passed(Code::Approved, text);
+        return vec![
+            requested(""),
+            Check { since: approval.approved_at.as_ref().map(|t| t.0), ..approved },
+        ];
+    }
+    if request.sources.direct {
+        return vec![requested(", straight from there")];
+    }
+    let mut checks = vec![requested("")];
+    checks.extend(upstream::checks(names, &request.sources, upstream, now));
+    checks
+}
+
+fn passed(checks: &[Check]) -> bool {
+    checks.iter().all(|c| c.state == State::Passed)
+}
+
+fn not_requested(stage: &Stage, origin: &FreightOrigin) -> Check {
+    let text = format!("Stage {} does not request Freight of {origin}", Names::stage(stage));
+    Check::failed(Code::OriginRequested, text)
+        .fix("Add the origin to the Stage's spec.requestedFreight")
+}
+
+/// The requests of a Stage that are about Freight of this origin, which has to be of the Stage's own Project.
+fn requests<'s>(stage: &'s Stage, freight: &Freight) -> impl Iterator<Item = &'s FreightRequest> {
+    let at_home = stage.metadata.namespace == freight.metadata.namespace;
+    let requested = stage.spec.requested_freight.iter();
+    requested.filter(move |r| at_home && r.origin == freight.origin)
 }
 
 fn named<N: AsRef<str>>(names: &[N]) -> String {

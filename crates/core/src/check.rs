@@ -110,6 +110,8 @@ pub enum Code {
     Soak,
     /// Somebody approved the Freight for the Stage.
     Approved,
+    /// A promotion policy of the Project can't be read.
+    Policy,
     /// Other Promotions of the Stage come first.
     Queue,
     /// The Applications that name the Stage.

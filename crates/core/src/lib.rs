@@ -14,6 +14,7 @@ pub mod duration;
 pub mod freight;
 pub mod legacy;
 pub mod pattern;
+pub mod policy;
 pub mod promotion;
 pub mod recover;
 pub mod semver;

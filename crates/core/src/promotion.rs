@@ -7,22 +7,27 @@
 use std::borrow::Borrow;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use wharfinger_api::additions::COLLECTION;
 use wharfinger_api::v1alpha1::{ABORT, CREATE_ACTOR, Promotion, ROLLBACK, StageStatus};
 
 use crate::assignment::is_terminal;
 use crate::check::{Check, Code};
 
+mod abort;
 mod commit;
 mod end;
+mod event;
+mod inflate;
 mod plan;
 mod step;
 
 pub(crate) use end::second;
 
+pub use abort::Abort;
 pub use commit::commit;
 pub use end::{Ended, Phase};
+pub use event::details;
+pub use inflate::{called, inflate};
 pub use plan::{Assign, Plan, is_known, plan};
 pub use step::{Member, advance};
 
@@ -94,23 +99,19 @@ fn takes_over(follower: &Promotion, since: Timestamp) -> Option<Timestamp> {
     {
         return Some(since);
     }
-    let person = annotation(follower, CREATE_ACTOR)
-        .is_some_and(|actor| !actor.is_empty() && !actor.starts_with("controller:"));
-    person.then_some(since + PATIENCE)
+    (!by_machine(follower)).then_some(since + PATIENCE)
+}
+
+/// Whether no person asked for it.
+pub(crate) fn by_machine(promotion: &Promotion) -> bool {
+    let actor = annotation(promotion, CREATE_ACTOR).unwrap_or_default();
+    actor.is_empty() || actor.starts_with("controller:")
 }
 
 /// Whether somebody asked for the end of a Promotion.
 fn aborted(promotion: &Promotion) -> Option<String> {
-    let text = annotation(promotion, ABORT)?;
-    let request: Value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()));
-    let action = request["action"].as_str().or(request.as_str())?;
-    if action != "terminate" {
-        return None;
-    }
-    Some(match request["actor"].as_str() {
-        Some(actor) if !actor.is_empty() => format!("aborted by {actor}"),
-        _ => "aborted".into(),
-    })
+    let Abort { actor, .. } = Abort::read(annotation(promotion, ABORT)?)?;
+    Some(if actor.is_empty() { "aborted".into() } else { format!("aborted by {actor}") })
 }
 
 /// Whether it has ended.

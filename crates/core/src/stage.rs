@@ -5,7 +5,7 @@
 use std::borrow::Borrow;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use wharfinger_api::v1alpha1::{
     Health, Promotion, PromotionReference, REFRESH, Stage, StageStatus,
 };
@@ -15,11 +15,13 @@ use crate::promotion::over;
 mod conditions;
 mod control_flow;
 mod health;
+mod hold;
 mod residence;
 mod verification;
 
 pub use control_flow::{Passage, is_control_flow, passage};
 pub use health::{Freshness, Glimpse, freshness, health};
+pub use hold::hold;
 pub use residence::{residence, resident};
 pub use verification::{verified, verified_freight};
 
@@ -53,21 +55,18 @@ pub fn observe<P: Borrow<Promotion>>(
 ///
 /// Unlike Kargo's, one that was aborted before its turn came leaves no trace: it did nothing to the Stage.
 pub fn fold<P: Borrow<Promotion>>(status: &mut StageStatus, promotions: &[P]) {
-    let ended = promotions.iter().map(Borrow::borrow).filter(|p| over(p)).filter_map(|promotion| {
-        let mut status = promotion.status.clone().filter(|s| s.started_at.is_some())?;
-        // The Promotion has it, and it may be large.
-        status.state = serde_json::Value::Null;
-        Some(PromotionReference {
-            name: promotion.metadata.name.clone().unwrap_or_default(),
-            freight: status.freight.clone(),
-            finished_at: status.finished_at.clone(),
-            status: Some(status),
-        })
-    });
-    let key = |p: &PromotionReference| (p.finished_at.clone(), p.name.clone());
-    let news = ended.max_by_key(key);
-    if news.as_ref().map(key) > status.last_promotion.as_ref().map(key) {
-        status.last_promotion = news;
+    let newest = promotions.iter().map(Borrow::borrow).max_by_key(|p| end(p));
+    if let Some(newest) = newest.filter(|p| end(p) > last(status)) {
+        status.last_promotion = newest.status.clone().map(|mut status| {
+            // The Promotion has it, and it may be large.
+            status.state = serde_json::Value::Null;
+            PromotionReference {
+                name: newest.metadata.name.clone().unwrap_or_default(),
+                freight: status.freight.clone(),
+                finished_at: status.finished_at.clone(),
+                status: Some(status),
+            }
+        });
     }
     let at_work = |name: &str| {
         let mut all = promotions.iter().map(Borrow::borrow);
@@ -76,6 +75,17 @@ pub fn fold<P: Borrow<Promotion>>(status: &mut StageStatus, promotions: &[P]) {
     if status.current_promotion.as_ref().is_some_and(|current| !at_work(&current.name)) {
         status.current_promotion = None;
     }
+}
+
+/// Orders Promotions by their end. Nothing for one that has not ended, or has never begun.
+fn end(promotion: &Promotion) -> Option<(Option<&Time>, &str)> {
+    let status = promotion.status.as_ref().filter(|s| over(promotion) && s.started_at.is_some())?;
+    Some((status.finished_at.as_ref(), promotion.metadata.name.as_deref().unwrap_or_default()))
+}
+
+/// The end up to which Promotions are in a Stage's status.
+fn last(status: &StageStatus) -> Option<(Option<&Time>, &str)> {
+    status.last_promotion.as_ref().map(|p| (p.finished_at.as_ref(), &*p.name))
 }
 
 fn summary(stage: &Stage, status: &StageStatus) -> String {

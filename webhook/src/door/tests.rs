@@ -60,6 +60,10 @@ fn friendly(question: Question) -> Answer {
             Question::Config { project, live } => Fact::Config { project, live, config: None },
             Question::Freight { project, name } => Fact::Freight { project, name, freight: None },
             Question::Namespace { name } => Fact::Namespace { name, namespace: None },
+            Question::FreightOf { project, origin } => {
+                Fact::FreightOf { project, origin, freights: vec![] }
+            }
+            Question::Task { project, name } => Fact::Task { project, name, task: None },
             other => anyhow::bail!("nobody asks {other:?} here"),
         })
     })

@@ -20,6 +20,10 @@ pub const ABORT: &str = "kargo.akuity.io/abort";
 pub const REVERIFY: &str = "kargo.akuity.io/reverify";
 /// A new value asks the controllers to look again.
 pub const REFRESH: &str = "kargo.akuity.io/refresh";
+/// On a Promotion: the origin whose automatic promotion it holds back, because it brings other Freight than that would.
+pub const AUTO_PROMOTION_HOLD: &str = "kargo.akuity.io/auto-promotion-hold";
+/// On a Promotion: the origin whose automatic promotion goes on, because it brings what that would.
+pub const AUTO_PROMOTION_RESUME: &str = "kargo.akuity.io/auto-promotion-resume";
 /// On a Promotion: it goes back to Freight the Stage held before.
 pub const ROLLBACK: &str = "kargo.akuity.io/rollback";
 

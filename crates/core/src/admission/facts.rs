@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use wharfinger_api::v1alpha1::{Freight, ProjectConfig, Stage, StageStatus, Warehouse};
+use wharfinger_api::v1alpha1::{
+    Freight, FreightOrigin, ProjectConfig, PromotionTaskSpec, Stage, StageStatus, Warehouse,
+};
 
 use super::Stop;
 use crate::assignment::Seen;
@@ -33,6 +35,10 @@ pub enum Question {
     Holding { project: String, freight: String },
     /// Whether there is a Target, read from the API server itself.
     Target { project: String, name: String },
+    /// All Freight of an origin, as far as it matters for a choice: read from the API server itself.
+    FreightOf { project: String, origin: FreightOrigin },
+    /// A task of a Project, or one of the cluster; read from the API server itself.
+    Task { project: Option<String>, name: String },
 }
 
 /// As much of a namespace as matters.
@@ -112,6 +118,17 @@ pub enum Fact {
         name: String,
         exists: bool,
     },
+    FreightOf {
+        project: String,
+        origin: FreightOrigin,
+        freights: Vec<Freight>,
+    },
+    /// What a task says; both kinds say the same.
+    Task {
+        project: Option<String>,
+        name: String,
+        task: Option<Box<PromotionTaskSpec>>,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -126,6 +143,8 @@ pub struct Facts {
     aliases: BTreeMap<(String, String), Vec<String>>,
     holding: BTreeMap<(String, String), Vec<String>>,
     targets: BTreeMap<(String, String), bool>,
+    freight_of: BTreeMap<(String, FreightOrigin), Vec<Freight>>,
+    tasks: BTreeMap<(Option<String>, String), Option<Box<PromotionTaskSpec>>>,
 }
 
 /// A Stage without a status holds nothing, which is not the same as no Stage.
@@ -163,6 +182,12 @@ impl Facts {
             }
             Fact::Target { project, name, exists } => {
                 self.targets.insert((project, name), exists);
+            }
+            Fact::FreightOf { project, origin, freights } => {
+                self.freight_of.insert((project, origin), freights);
+            }
+            Fact::Task { project, name, task } => {
+                self.tasks.insert((project, name), task);
             }
         }
     }
@@ -254,6 +279,27 @@ impl Facts {
         let (project, name) = (project.to_owned(), name.to_owned());
         let known = self.targets.get(&(project.clone(), name.clone())).copied();
         known.ok_or(Stop::Ask(Question::Target { project, name }))
+    }
+
+    pub(super) fn freight_of(
+        &self,
+        project: &str,
+        origin: &FreightOrigin,
+    ) -> Result<&[Freight], Stop> {
+        let (project, origin) = (project.to_owned(), origin.clone());
+        let known = self.freight_of.get(&(project.clone(), origin.clone())).map(Vec::as_slice);
+        known.ok_or(Stop::Ask(Question::FreightOf { project, origin }))
+    }
+
+    /// A task of a Project, or of the cluster.
+    pub(super) fn task(
+        &self,
+        project: Option<&str>,
+        name: &str,
+    ) -> Result<Option<&PromotionTaskSpec>, Stop> {
+        let (project, name) = (project.map(str::to_owned), name.to_owned());
+        let known = self.tasks.get(&(project.clone(), name.clone())).map(Option::as_deref);
+        known.ok_or(Stop::Ask(Question::Task { project, name }))
     }
 }
 

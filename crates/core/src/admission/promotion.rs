@@ -1,28 +1,46 @@
 //! Promotions: who may ask for one is decided here, below every front door, and what it does is what its Stage says.
 
+mod abort;
+mod freight;
+mod hold;
 mod name;
+mod template;
 
 use serde_json::{Value, json};
 use wharfinger_api::additions::{COLLECTION, REASON};
 use wharfinger_api::v1alpha1::{
-    CREATE_ACTOR, ExpressionVariable, Freight, GROUP, Promotion, PromotionStep, ROLLBACK,
+    AUTO_PROMOTION_HOLD, AUTO_PROMOTION_RESUME, CREATE_ACTOR, GROUP, Promotion, ROLLBACK,
     STAGE_LABEL, Stage, VERSION,
 };
 
+use self::template::{Template, template};
 use super::facts::Verb;
-use super::{Allowed, Context, Operation, Stop, kept, shard, unreadable};
-use crate::availability::{self, Upstream, needed, promotable};
+use super::{Allowed, Context, Event, Operation, Stop, kept, shard, unreadable};
 use crate::check::{Check, Code};
 use crate::claim::StageName;
+use crate::promotion::{details, over};
 
 pub(super) fn mutate(context: &Context<'_>, ulid: &str) -> Result<Allowed, Stop> {
-    let (Some(object), Some(new)) = (context.review.new, context.after::<Promotion>()?) else {
+    match context.review.operation {
+        Operation::Create => made(context, ulid),
+        Operation::Update => restored(context),
+        Operation::Delete => Ok(Allowed::default()),
+    }
+}
+
+/// What a Promotion is made of: what was asked for, and what its Stage says.
+fn made(context: &Context<'_>, ulid: &str) -> Result<Allowed, Stop> {
+    let (Some(object), Some(mut new)) = (context.review.new, context.after::<Promotion>()?) else {
         return Ok(Allowed::default());
     };
     let on = stage_of(&new)?;
-    let stage = context.facts.stage_if_any(&on)?.ok_or_else(|| missing(&on))?;
-    let (vars, steps) = template(&on, stage)?;
+    let (stage, Template { vars, steps }) = described(context, &on)?;
     let mut object = object.clone();
+    if let (None, Some(origin)) = (&new.spec.freight, &new.spec.origin) {
+        new.spec.freight = freight::candidate(context, &on, origin)?.metadata.name.clone();
+        object["spec"]["freight"] = json!(new.spec.freight);
+        object["spec"].as_object_mut().map(|spec| spec.shift_remove("origin"));
+    }
     let metadata = &mut object["metadata"];
     metadata["name"] = name::name(&new.spec, ulid).into();
     metadata["labels"][STAGE_LABEL] = name::label(&new.spec.stage).into();
@@ -32,77 +50,129 @@ pub(super) fn mutate(context: &Context<'_>, ulid: &str) -> Result<Allowed, Stop>
     if !context.by_controller() {
         metadata["annotations"][CREATE_ACTOR] = context.actor().into();
     }
+    hold::intend(context, &on, stage, &new, metadata)?;
+    abort::sign(context, metadata)?;
     own(metadata, stage);
+    let mut warnings = vec![];
+    let sent = &new.spec;
+    if (!sent.vars.is_empty() && sent.vars != vars)
+        || (!sent.steps.is_empty() && sent.steps != steps)
+    {
+        warnings.push(format!(
+            "spec.vars and spec.steps are those of Stage {on}: what was sent is left out"
+        ));
+    }
     let Some(spec) = object["spec"].as_object_mut() else {
         return Err(unreadable("as it was sent", "spec is no object"));
     };
     spec.insert("vars".into(), json!(vars));
     spec.insert("steps".into(), json!(steps));
-    Ok(Allowed { object: Some(object), ..Allowed::default() })
+    Ok(Allowed { object: Some(object), warnings, ..Allowed::default() })
+}
+
+/// A Stage, and what a promotion to it does. A cache that is behind denies nothing.
+fn described<'a>(context: &Context<'a>, on: &StageName) -> Result<(&'a Stage, Template), Stop> {
+    let mut stage = context.facts.stage_if_any(on)?.ok_or_else(|| missing(on))?;
+    let mut described = template(context, on, stage);
+    if let Err(Stop::Deny(_)) = described {
+        stage = context.facts.stage_live(on)?.ok_or_else(|| missing(on))?;
+        described = template(context, on, stage);
+    }
+    Ok((stage, described?))
+}
+
+/// What was put in when it was created is put back, whatever becomes of the rest.
+fn restored(context: &Context<'_>) -> Result<Allowed, Stop> {
+    let (Some(old), Some(new)) = (context.review.old, context.review.new) else {
+        return Ok(Allowed::default());
+    };
+    let mut object = new.clone();
+    let metadata = &mut object["metadata"];
+    for key in RESTORED {
+        let before = Context::annotation(Some(old), key);
+        if before == Context::annotation(Some(new), key) {
+            continue;
+        }
+        match before {
+            Some(before) => metadata["annotations"][key] = before.into(),
+            None => drop(metadata["annotations"].as_object_mut().map(|a| a.shift_remove(key))),
+        }
+    }
+    abort::sign(context, metadata)?;
+    Ok(Allowed { object: Some(object).filter(|o| o != new), ..Allowed::default() })
 }
 
 pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     match context.review.operation {
-        Operation::Create => create(context)?,
-        Operation::Update => update(context)?,
-        Operation::Delete => delete(context)?,
+        Operation::Create => create(context),
+        Operation::Update => update(context),
+        Operation::Delete => delete(context),
     }
-    Ok(Allowed::default())
 }
 
-fn create(context: &Context<'_>) -> Result<(), Stop> {
-    let Some(new) = context.after::<Promotion>()? else { return Ok(()) };
+fn create(context: &Context<'_>) -> Result<Allowed, Stop> {
+    let Some(new) = context.after::<Promotion>()? else { return Ok(Allowed::default()) };
     let on = stage_of(&new)?;
     context.require(Verb::Promote, &on, "promote")?;
     let stage = context.facts.stage_if_any(&on)?.ok_or_else(|| missing(&on))?;
-    match (&new.spec.freight, &new.spec.origin) {
-        (Some(_), None) => {}
-        (None, Some(_)) => {
-            let text = "this version can't choose Freight by origin";
-            return Err(Check::failed(Code::Freight, text)
-                .fix("Set spec.freight to the name of the Freight, and leave spec.origin out")
-                .into());
-        }
-        _ => {
-            return Err(Check::failed(
-                Code::Freight,
-                "exactly one of spec.freight and spec.origin must be set",
-            )
-            .into());
-        }
+    freight::named(&new)?;
+    if !new.spec.target.is_empty() && !context.by_controller() {
+        let text = "spec.target is set by the controller of a PromotionRequest alone";
+        return Err(Check::failed(Code::Freight, text).fix("Create a PromotionRequest").into());
     }
-    available(context, &on, &new)?;
-    as_made(context, &new, &on, stage)
+    freight::available(context, &on, &new)?;
+    as_made(context, &new, &on, stage)?;
+    abort::judge(context)?;
+    Ok(Allowed { events: created(context, &new), ..Allowed::default() })
 }
 
-fn update(context: &Context<'_>) -> Result<(), Stop> {
+fn created(context: &Context<'_>, promotion: &Promotion) -> Vec<Event> {
+    // The controller tells of its own.
+    if context.by_controller() {
+        return vec![];
+    }
+    let freight = promotion.spec.freight.as_deref().unwrap_or_default();
+    let text = format!("Promotion of Freight {freight} to Stage {}", promotion.spec.stage);
+    let annotations = details(promotion);
+    vec![Event { warning: false, reason: "PromotionCreated", text, annotations }]
+}
+
+fn update(context: &Context<'_>) -> Result<Allowed, Stop> {
     let (Some(old), Some(new)) = (context.before::<Promotion>()?, context.after::<Promotion>()?)
     else {
-        return Ok(());
+        return Ok(Allowed::default());
     };
     if old.spec != new.spec {
         let text = "the spec of a Promotion can't be changed";
         return Err(Check::failed(Code::Immutable, text).fix("Abort it and create another").into());
     }
     kept(context, &KEPT)?;
+    kept(context, &RESTORED)?;
     if !context.by_controller() && !context.by_kubernetes() {
         let on = stage_of(&old)?;
         context.require(Verb::Promote, &on, "change its Promotions")?;
     }
-    Ok(())
+    abort::judge(context)?;
+    let mut warnings = vec![];
+    if over(&old) && abort::asked(context) {
+        warnings.push("the Promotion has ended: there is nothing to abort".into());
+    }
+    Ok(Allowed { warnings, ..Allowed::default() })
 }
 
-fn delete(context: &Context<'_>) -> Result<(), Stop> {
-    let Some(old) = context.before::<Promotion>()? else { return Ok(()) };
+fn delete(context: &Context<'_>) -> Result<Allowed, Stop> {
+    let Some(old) = context.before::<Promotion>()? else { return Ok(Allowed::default()) };
     if !context.by_controller() && !context.by_kubernetes() {
         let on = stage_of(&old)?;
         context.require(Verb::Promote, &on, "delete its Promotions")?;
     }
-    Ok(())
+    Ok(Allowed::default())
 }
 
-/// Who asked, why, and for what: read again when the Promotion runs, and by whoever looks at it years later.
-const KEPT: [&str; 4] = [CREATE_ACTOR, REASON, COLLECTION, ROLLBACK];
+/// Why, and for what: read again when the Promotion runs, and by whoever looks at it years later.
+const KEPT: [&str; 3] = [REASON, COLLECTION, ROLLBACK];
+/// What was put in by us. Clients that know nothing of it leave it out when they write the whole object.
+const RESTORED: [&str; 3] = [CREATE_ACTOR, AUTO_PROMOTION_HOLD, AUTO_PROMOTION_RESUME];
 
 /// The Stage a Promotion is for. It is in the Promotion's own Project: there is no way to say otherwise.
 fn stage_of(promotion: &Promotion) -> Result<StageName, Stop> {
@@ -117,31 +187,6 @@ fn missing(on: &StageName) -> Check {
         Code::StageMissing,
         format!("there is no Stage {} in Project {}", on.stage, on.project),
     )
-}
-
-/// What a promotion to a Stage does.
-fn template(
-    on: &StageName,
-    stage: &Stage,
-) -> Result<(Vec<ExpressionVariable>, Vec<PromotionStep>), Stop> {
-    let template = stage.spec.promotion_template.as_ref().map(|t| &t.spec);
-    let Some(template) = template.filter(|t| !t.steps.is_empty()) else {
-        let text = format!("Stage {on} has no steps: it only passes Freight on");
-        return Err(Check::failed(Code::Step, text)
-            .fix("Give it spec.promotionTemplate.spec.steps, such as one that uses assign")
-            .into());
-    };
-    if let Some(task) = template.steps.iter().find_map(|s| s.task.as_ref()) {
-        let text = format!(
-            "a step of Stage {on} names the task {}, and this version knows no tasks",
-            task.name
-        );
-        return Err(Check::failed(Code::Step, text)
-            .fix("Put the task's steps into the Stage")
-            .into());
-    }
-    let vars = stage.spec.vars.iter().chain(&template.vars).cloned().collect();
-    Ok((vars, template.steps.clone()))
 }
 
 /// With the Stage go its Promotions. A plain owner: nothing waits for them to go first.
@@ -159,49 +204,6 @@ fn own(metadata: &mut Value, stage: &Stage) {
     metadata["ownerReferences"] = Value::Array(owners);
 }
 
-/// Denies Freight that is not available to the Stage.
-fn available(context: &Context<'_>, on: &StageName, promotion: &Promotion) -> Result<(), Stop> {
-    let now = context.review.now;
-    let judged = |stage, upstream: &Upstream<'_>| {
-        let freights = freights(context, on, stage, promotion)?;
-        Ok::<_, Stop>(promotable(stage, promotion, &freights, upstream, now).map(drop))
-    };
-    let stage = context.facts.stage_if_any(on)?.ok_or_else(|| missing(on))?;
-    if judged(stage, &Upstream::new())?.is_ok() {
-        return Ok(());
-    }
-    // Perhaps the Stage asked for something else when this cache last saw it. If not, the denial is to be of use.
-    let stage = context.facts.stage_live(on)?.ok_or_else(|| missing(on))?;
-    let mut upstream = Upstream::new();
-    let freights = freights(context, on, stage, promotion)?;
-    for name in freights.iter().flat_map(|f| availability::upstream_of(stage, f)) {
-        let known = match format!("{}:{name}", on.project).parse() {
-            Ok(stage) => context.facts.stage_if_any(&stage)?,
-            Err(_) => None,
-        };
-        upstream.insert(name, known);
-    }
-    Ok(judged(stage, &upstream)??)
-}
-
-/// What there is of the Freight that a Promotion is judged by.
-fn freights<'a>(
-    context: &Context<'a>,
-    on: &StageName,
-    stage: &Stage,
-    promotion: &Promotion,
-) -> Result<Vec<&'a Freight>, Stop> {
-    // It becomes part of a request too. Every name of Freight is a hash.
-    let hash = |name: &&str| {
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
-    let mut found = vec![];
-    for name in needed(stage, promotion).into_iter().filter(hash) {
-        found.extend(context.facts.freight(&on.project, name)?);
-    }
-    Ok(found)
-}
-
 /// What was put in by us is still there: others may have written after us, or nobody may have asked us.
 fn as_made(
     context: &Context<'_>,
@@ -216,7 +218,7 @@ fn as_made(
         let text =
             format!("{what} of a Promotion is set by Wharfinger's webhook and by nobody else");
         Err(Check::failed(Code::Immutable, text)
-            .fix("Look for another webhook that changes Promotions")
+            .fix("Try again, and look for another webhook that changes Promotions")
             .into())
     };
     if !name::is_name(metadata.name.as_deref().unwrap_or_default(), &new.spec) {
@@ -228,8 +230,10 @@ fn as_made(
     if !context.by_controller() && by != Some(&context.actor()) {
         return refuse("the actor");
     }
-    let made = |stage: &Stage| {
-        template(on, stage).map(|(vars, steps)| vars == new.spec.vars && steps == new.spec.steps)
+    let made = |stage: &Stage| match template(context, on, stage) {
+        Ok(Template { vars, steps }) => Ok(vars == new.spec.vars && steps == new.spec.steps),
+        Err(Stop::Deny(_)) => Ok(false),
+        Err(ask) => Err(ask),
     };
     // The one that put them in may have seen a Stage that this cache has not.
     if !made(stage)? && !made(context.facts.stage_live(on)?.ok_or_else(|| missing(on))?)? {

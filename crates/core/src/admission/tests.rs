@@ -9,6 +9,7 @@ mod freight;
 mod inject;
 mod kargo;
 mod legacy;
+mod promotion;
 mod spec;
 
 use std::cell::RefCell;
@@ -18,7 +19,8 @@ use std::sync::Arc;
 use serde_json::json;
 use wharfinger_api::additions::{ENV_FREIGHT, ENV_STAGE, PLUGIN};
 use wharfinger_api::v1alpha1::{
-    AUTHORIZED_STAGE, Freight, ProjectConfig, ProjectConfigSpec, Stage, Warehouse,
+    AUTHORIZED_STAGE, Freight, ProjectConfig, ProjectConfigSpec, PromotionTaskSpec, Stage,
+    Warehouse,
 };
 
 use super::*;
@@ -48,6 +50,8 @@ struct World {
     /// The Stages that a cache takes for the holders of any Freight.
     holding: Vec<String>,
     targets: Vec<&'static str>,
+    /// By `<project>/<name>`; those of the cluster have no Project.
+    tasks: BTreeMap<&'static str, PromotionTaskSpec>,
     asked: RefCell<Vec<Question>>,
 }
 
@@ -70,6 +74,7 @@ impl Default for World {
             warehouses: vec![],
             holding: vec![],
             targets: vec![],
+            tasks: BTreeMap::new(),
             asked: RefCell::default(),
         }
     }
@@ -169,6 +174,17 @@ impl World {
                 assert!(!name.contains('/'), "no part of a path: {name}");
                 let exists = self.targets.contains(&name.as_str());
                 Fact::Target { project, name, exists }
+            }
+            Question::FreightOf { project, origin } => {
+                let of_it = self.freight.iter().filter(|f| f.origin == origin);
+                let freights = of_it.cloned().collect();
+                Fact::FreightOf { project, origin, freights }
+            }
+            Question::Task { project, name } => {
+                assert!(!name.contains('/'), "no part of a path: {name}");
+                let key = format!("{}/{name}", project.clone().unwrap_or_default());
+                let task = self.tasks.get(&*key).cloned().map(Box::new);
+                Fact::Task { project, name, task }
             }
         }
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use wharfinger_api::additions::COLLECTION;
 use wharfinger_api::v1alpha1::{Freight, FreightCollection, Promotion, ROLLBACK, Stage};
 
-use super::{Names, Upstream, availability, request, unavailable};
+use super::{Names, Upstream, availability, requests, unavailable};
 use crate::check::{Check, Code};
 use crate::promotion::annotation;
 
@@ -83,7 +83,7 @@ fn judge(
     upstream: &Upstream<'_>,
     now: Timestamp,
 ) -> Result<(), Check> {
-    if rollback && request(stage, freight).is_some() && worked(stage, freight) {
+    if rollback && requests(stage, freight).next().is_some() && worked(stage, freight) {
         return Ok(());
     }
     let checks = availability(stage, freight, upstream, now);

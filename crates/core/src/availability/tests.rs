@@ -276,6 +276,80 @@ fn those_upstream_are_asked_about_that_lack_the_freight() {
     assert_eq!(upstream_of(&stage, &Freight::default()), [""; 0]);
 }
 
+#[test]
+fn the_candidate_is_the_newest_that_is_available() {
+    let named = |name: &str, discovered: i64, status: &str| {
+        let mut freight = freight("w", &facts(status));
+        freight.metadata.name = Some(name.into());
+        freight.discovered_at =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(discovered)));
+        freight
+    };
+    let direct = || json!({ "direct": true });
+    let after = || json!({ "stages": ["a"] });
+    let follows = || json!({ "stages": ["a"], "autoPromotionOptions": { "selectionPolicy": "MatchUpstream" } });
+    for (sources, freights, expected) in [
+        (direct(), vec![named("f1", 1, ""), named("f2", 2, "")], Ok("f2")),
+        (direct(), vec![named("f2", 1, ""), named("f1", 1, "")], Ok("f2")),
+        (after(), vec![named("f1", 1, "verified a"), named("f2", 2, "")], Ok("f1")),
+        (
+            follows(),
+            vec![named("f1", 1, "in a 0, verified a"), named("f2", 2, "verified a")],
+            Ok("f1"),
+        ),
+        (
+            direct(),
+            vec![],
+            Err(
+                "Stage shop:prod has no candidate of Warehouse/w: there is no Freight of it. Name the Freight in spec.freight instead of spec.origin [freight]",
+            ),
+        ),
+        (
+            after(),
+            vec![named("f1", 1, ""), named("f2", 2, "in a 0")],
+            Err(
+                "Stage shop:prod has no candidate of Warehouse/w. The newest: Freight f2 is not available to Stage shop:prod: not verified in a. It is in a: wait until a is healthy, or approve it: wharf approve f2 --to prod --project shop [verified]",
+            ),
+        ),
+        (
+            follows(),
+            vec![named("f1", 1, "verified a, approved prod")],
+            Err(
+                "Stage shop:prod has no candidate of Warehouse/w: Stage a, which it follows, holds none that is available. Name the Freight in spec.freight instead of spec.origin [freight]",
+            ),
+        ),
+        (
+            follows(),
+            vec![named("f1", 1, "in a 0, verified a"), named("f2", 2, "in a 0, verified a")],
+            Err(
+                "Stage shop:prod has no candidate of Warehouse/w: Stage a, which it follows, holds 2 at once. Name the Freight in spec.freight instead of spec.origin [freight]",
+            ),
+        ),
+    ] {
+        let origin = FreightOrigin { kind: "Warehouse".into(), name: "w".into() };
+        let stage = stage("prod", &sources);
+        let found = candidate(&stage, &origin, &freights, &Upstream::new(), at(60));
+        let found = found.map(|f| f.metadata.name.clone().unwrap()).map_err(|c| c.to_string());
+        assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned), "{sources}");
+        let other = FreightOrigin { name: "x".into(), ..origin };
+        let none = candidate(&stage, &other, &freights, &Upstream::new(), at(60)).unwrap_err();
+        assert_eq!(none.code, Code::OriginRequested);
+    }
+}
+
+#[test]
+fn freight_of_another_project_is_not_available() {
+    let mut elsewhere = freight("w", &facts(""));
+    elsewhere.metadata.namespace = Some("bank".into());
+    let checks = availability(
+        &stage("prod", &json!({ "direct": true })),
+        &elsewhere,
+        &Upstream::new(),
+        at(0),
+    );
+    assert_eq!((checks[0].code, checks[0].state), (Code::OriginRequested, State::Failed));
+}
+
 /// A Promotion of `f1`.
 fn promotion(annotations: &Value) -> Promotion {
     serde_json::from_value(json!({

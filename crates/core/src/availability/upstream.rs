@@ -23,7 +23,7 @@ pub(super) fn checks(
     let path = Path {
         names,
         stages: &sources.stages,
-        all: sources.availability_strategy == "All",
+        all: all(sources),
         facts: names.freight.status.as_ref().unwrap_or(&NOTHING),
         upstream,
     };
@@ -45,6 +45,11 @@ pub(super) fn checks(
         }
     }
     checks
+}
+
+/// Whether every Stage that is listed counts.
+pub(super) fn all(sources: &FreightSources) -> bool {
+    sources.availability_strategy == "All"
 }
 
 /// How long Freight has been in a Stage: the longest stay, counted from when it came. Nothing before it is verified there.

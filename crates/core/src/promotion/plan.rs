@@ -107,5 +107,6 @@ fn understand(step: &PromotionStep, index: usize) -> Result<Assign, Check> {
 
 /// The name under which a step's output is kept.
 pub(super) fn alias(step: &PromotionStep, index: usize) -> String {
-    if step.alias.is_empty() { format!("step-{}", index + 1) } else { step.alias.clone() }
+    let kind = if step.task.is_some() { "task" } else { "step" };
+    if step.alias.is_empty() { format!("{kind}-{}", index + 1) } else { step.alias.clone() }
 }

@@ -1,5 +1,5 @@
 use jiff::ToSpan as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use wharfinger_api::v1alpha1::{Freight, Stage};
 
 use super::*;

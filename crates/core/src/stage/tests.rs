@@ -381,7 +381,7 @@ fn a_control_flow_stage_passes_on_what_is_available_to_it() {
         serde_json::from_value(json!({ "stages": ["up"], "requiredSoakTime": "30m" })).unwrap();
     let freight = |origin: &str, status: Value| -> Freight {
         serde_json::from_value(json!({
-            "metadata": { "name": "f1" },
+            "metadata": { "namespace": "shop", "name": "f1" },
             "origin": { "kind": "Warehouse", "name": origin },
             "status": status,
         }))

@@ -5,11 +5,11 @@ use wharfinger_api::v1alpha1::{CREATE_ACTOR, SHARD_LABEL, STAGE_LABEL};
 
 use super::*;
 
-const ALICE: &str = "alice";
+pub(super) const ALICE: &str = "alice";
 const GC: &str = "system:serviceaccount:kube-system:generic-garbage-collector";
 const NAMESPACES: &str = "system:serviceaccount:kube-system:namespace-controller";
 
-fn stage_with(patch: Value) -> Value {
+pub(super) fn stage_with(patch: Value) -> Value {
     with(serde_json::to_value(stage("prod", 2)).unwrap(), patch)
 }
 
@@ -107,7 +107,7 @@ fn what_a_stage_holds_is_written_by_an_assignment_alone() {
 }
 
 /// A Promotion as somebody would send it.
-fn wanted() -> Value {
+pub(super) fn wanted() -> Value {
     json!({
         "apiVersion": "kargo.akuity.io/v1alpha1",
         "kind": "Promotion",
@@ -116,10 +116,10 @@ fn wanted() -> Value {
     })
 }
 
-const FREIGHT: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+pub(super) const FREIGHT: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
 
 /// Stage prod has two steps, Stage dev none, Stage tasks a task.
-fn templates() -> World {
+pub(super) fn templates() -> World {
     let mut world = World::default();
     let patch = |shard: &str, steps: Value| {
         json!({ "spec": {
@@ -138,14 +138,14 @@ fn templates() -> World {
     world.live.insert("shop:dev", stage("dev", 0));
     let freight = |name: &str, origin: &str| {
         object(
-            json!({ "metadata": { "name": name }, "origin": { "kind": "Warehouse", "name": origin } }),
+            json!({ "metadata": { "name": name, "namespace": "shop" }, "origin": { "kind": "Warehouse", "name": origin } }),
         )
     };
     world.freight = vec![freight(FREIGHT, "main"), freight("0ther", "other")];
     world.may(ALICE, Verb::Promote, "shop:prod").may(CONTROLLER, Verb::Promote, "shop:prod")
 }
 
-fn made(world: &World, user: &str, sent: &Value) -> Value {
+pub(super) fn made(world: &World, user: &str, sent: &Value) -> Value {
     allowed(world.mutate(&review(Kind::Promotion, user, None, Some(sent))), "made").object.unwrap()
 }
 
@@ -179,7 +179,7 @@ fn a_promotion_is_what_its_stage_says() {
                 "stage": "prod",
                 "freight": FREIGHT,
                 "vars": [{ "name": "a", "value": "1" }, { "name": "a", "value": "2" }],
-                "steps": [{ "uses": "assign", "config": { "deep": [1, 2.5, null] } }, { "uses": "http", "as": "tell" }],
+                "steps": [{ "uses": "assign", "as": "step-1", "config": { "deep": [1, 2.5, null] } }, { "uses": "http", "as": "tell" }],
             },
         })
     );
@@ -236,11 +236,6 @@ fn a_promotion_is_admitted_once_below_every_front_door() {
         "of Freight the Stage does not ask for",
     );
     let origin = json!({ "kind": "Warehouse", "name": "main" });
-    expect(
-        create(ALICE, json!({ "spec": { "freight": null, "origin": origin } })),
-        Err(Code::Freight),
-        "by origin",
-    );
     expect(create(ALICE, json!({ "spec": { "origin": origin } })), Err(Code::Freight), "both");
     expect(create(ALICE, json!({ "spec": { "freight": null } })), Err(Code::Freight), "neither");
 }
@@ -344,13 +339,8 @@ fn a_promotion_changes_in_nothing_that_counts() {
         with(old.clone(), json!({ "metadata": { "annotations": { key: value } } }))
     };
     for (row, user, new, expected) in [
-        ("aborted", ALICE, annotated("kargo.akuity.io/abort", json!("true")), Ok(())),
-        (
-            "aborted by anybody",
-            "bob",
-            annotated("kargo.akuity.io/abort", json!("true")),
-            Err(Code::Permission),
-        ),
+        ("by somebody who may", ALICE, annotated("x", json!("y")), Ok(())),
+        ("by anybody", "bob", annotated("x", json!("y")), Err(Code::Permission)),
         ("by our controller", CONTROLLER, annotated("x", json!("y")), Ok(())),
         (
             "by the garbage collector",
@@ -384,14 +374,6 @@ fn a_promotion_changes_in_nothing_that_counts() {
             templates().validate(&review(Kind::Promotion, user, Some(&old), Some(&new))),
             expected,
             row,
-        );
-        assert_eq!(
-            allowed(
-                templates().mutate(&review(Kind::Promotion, user, Some(&old), Some(&new))),
-                row
-            )
-            .object,
-            None
         );
     }
     for (user, expected) in [
