@@ -48,6 +48,8 @@ pub enum Code {
     OperationSource,
     /// The status of an operation was written by somebody other than its controller.
     OperationState,
+    /// The Application joins a Stage whose Project does not take it.
+    Joining,
     /// The Application leaves its Stage.
     Leaving,
     /// The claim rules are lifted for this Application.
