@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use wharfinger_api::additions::{BREAK_GLASS, ENV_FREIGHT, ENV_STAGE, INFO_CLAIM, PLUGIN};
-use wharfinger_api::argocd::{Application, OperationState, Source, Sources as _};
+use wharfinger_api::argocd::{Application, OperationState, Source, Sources as _, SyncOperation};
 use wharfinger_api::v1alpha1::{FreightCollection, INFO_PROMOTION, StageStatus};
 
 use crate::check::{Check, Code, State};
@@ -195,11 +195,17 @@ fn needs_operation(app: &Application, stage: &StageName, claim: &Claim, promotin
     }
     match &app.status.operation_state {
         Some(state) if carried(state).is_some_and(|s| carry(s, stage, claim)) => {
-            // It could not be rendered, and now it can: the operation is owed again. Argo CD itself never retries it.
-            !state.in_progress()
-                && matches!(state.phase.as_str(), "Error" | "Failed")
-                && render_failure(&state.message).is_some_and(|f| f != RenderFailure::Refused)
-                && render_failed(app).is_none()
+            let part = !state.operation.sync.as_ref().is_some_and(whole);
+            match state.phase.as_str() {
+                // It could not be rendered, and now it can: the operation is owed again. Argo CD itself never retries it.
+                "Error" | "Failed" => {
+                    render_failure(&state.message).is_some_and(|f| f != RenderFailure::Refused)
+                        && render_failed(app).is_none()
+                }
+                // Somebody synced a part of it, or on trial, before all of it was.
+                "Succeeded" => promoting && part,
+                _ => false,
+            }
         }
         // Without a Promotion, auto-sync does it: the source has changed.
         _ => promoting,
@@ -213,9 +219,15 @@ fn deployed(app: &Application, stage: &StageName, claim: &Claim) -> bool {
     let unrecorded = app.spec.revision_history_limit == Some(0)
         && app.status.operation_state.as_ref().is_some_and(|s| {
             s.phase == "Succeeded"
+                && s.operation.sync.as_ref().is_some_and(whole)
                 && s.sync_result.as_ref().is_some_and(|r| carry(r.sources(), stage, claim))
         });
     recorded || unrecorded
+}
+
+/// Of everything, and not on trial: what Argo CD would enter into its history.
+fn whole(sync: &SyncOperation) -> bool {
+    sync.resources.is_empty() && sync.other.get("dryRun") != Some(&Value::Bool(true))
 }
 
 fn auto_sync(app: &Application) -> bool {

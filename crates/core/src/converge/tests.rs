@@ -482,7 +482,7 @@ fn without_history_the_operation_is_the_record() {
     let now = current();
     let status = |phase: &str| {
         json!({ "sync": { "status": "Synced", "comparedTo": { "source": source(&now) } },
-        "operationState": { "phase": phase, "syncResult": { "source": source(&now) } } })
+        "operationState": { "phase": phase, "operation": { "sync": {} }, "syncResult": { "source": source(&now) } } })
     };
     let none = |phase: &str| {
         app(
@@ -493,6 +493,18 @@ fn without_history_the_operation_is_the_record() {
     assert!(!far(&none("Running"), BY_ALICE, at(0)).done());
     let some = app(json!({ "spec": { "source": source(&now) }, "status": status("Succeeded") }));
     assert!(!far(&some, BY_ALICE, at(0)).done(), "with history, the entry is the record");
+    for sync in
+        [json!({ "resources": [{ "kind": "ConfigMap", "name": "a" }] }), json!({ "dryRun": true })]
+    {
+        let mut part = status("Succeeded");
+        part["operationState"]["operation"]["sync"] = sync;
+        let part = app(
+            json!({ "spec": { "source": source(&now), "revisionHistoryLimit": 0 }, "status": part }),
+        );
+        assert!(!far(&part, BY_ALICE, at(0)).done(), "Argo CD would not have recorded it either");
+        let all = patched(decide(&part, BY_ALICE, at(0)));
+        assert!(all["operation"]["sync"].is_object(), "{all:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 use wharfinger_api::argocd::Sources as _;
 
 use super::consent::joins;
-use super::fields::changed;
+use super::fields::{Class, changed, class};
 use super::source::{lean_value, newest};
 use super::{Change, StageName};
 use crate::admission::Stop;
@@ -28,8 +28,9 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
     };
     let new = rest(new);
     let written = |path: &String| {
+        let evidence = matches!(class(path), Some(Class::Evidence) | None);
         let field = path.strip_prefix("status.").unwrap_or_default();
-        new.get(field).is_some_and(|value| !value.is_null())
+        evidence && new.get(field).is_some_and(|value| !value.is_null())
     };
     // What is taken away proves nothing, and Argo CD finds it out again.
     let Some(path) = changed("status", &rest(old), &new).into_iter().find(written) else {
