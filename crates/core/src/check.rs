@@ -70,6 +70,8 @@ pub enum Code {
     Comparing,
     /// The Application could not be rendered.
     RenderFailed,
+    /// Argo CD renders a source that names our plugin without it.
+    RenderedNatively,
     /// Argo CD has never looked at the Application.
     NotReconciled,
     /// No Application names the Stage.

@@ -62,13 +62,37 @@ pub fn next(situation: &Situation<'_>) -> Next {
     let in_place = wanted == app.spec.sources();
     let automated = auto_sync(app);
     let operate = promotion.is_some() || automated;
-    if in_place && !(operate && needs_operation(app, stage, &claim, promotion.is_some())) {
+    let operates = operate && natively(app).is_none();
+    if in_place && !(operates && needs_operation(app, stage, &claim, promotion.is_some())) {
         return Next::Leave;
     }
     if let Some(running) = running(app) {
         return yield_to(&running, situation, &claim);
     }
-    Next::Patch(patch(situation, &claim, wanted, operate))
+    // An operation would deploy what no Freight is in; the claim lets Argo CD look again.
+    Next::Patch(patch(situation, &claim, wanted, operates))
+}
+
+/// That the last comparison rendered a source of ours without our plugin, though the source names it.
+pub fn natively(app: &Application) -> Option<Check> {
+    let status = &app.status;
+    let compared = &status.sync.as_ref()?.compared_to;
+    let types = if compared.sources.is_empty() {
+        std::slice::from_ref(&status.source_type)
+    } else {
+        &status.source_types
+    };
+    let mut both = compared.sources().iter().zip(types);
+    // Nothing is known of what could not be rendered.
+    let (_, found) = both.find(|(source, found)| {
+        source.plugin() == Some(PLUGIN) && !matches!(found.as_str(), "" | "Plugin")
+    })?;
+    let text =
+        format!("Argo CD rendered the Application as {found} and not with the plugin {PLUGIN}");
+    Some(Check::failed(Code::RenderedNatively, text).fix(format!(
+        "Look in its folder in Git for .argocd-source.yaml and .argocd-source-{}.yaml: they must not take the plugin away",
+        app.name()
+    )))
 }
 
 /// The claim and the collection of a Stage that holds something.
@@ -326,6 +350,11 @@ pub fn progress(situation: &Situation<'_>) -> Progress {
             Check::new(Code::BreakGlass, State::Warning, text)
                 .fix(format!("Remove the annotation {BREAK_GLASS}")),
         );
+    }
+    let looked =
+        app.status.sync.as_ref().is_some_and(|s| carry(s.compared_to.sources(), stage, &claim));
+    if let Some(check) = natively(app).filter(|_| looked) {
+        return still(check);
     }
     if deployed(app, stage, &claim) {
         return compared(app, stage, &claim, now);

@@ -11,7 +11,7 @@ use crate::admission::facts::status;
 use crate::admission::{Stop, read};
 use crate::check::{Check, Code};
 use crate::claim::{Claim, Claimed, ours};
-use crate::converge::{held, pinned};
+use crate::converge::{held, natively, pinned};
 
 /// `.operation`: what anybody may ask for.
 pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
@@ -129,6 +129,9 @@ fn same_deployment(one: &Operation, other: &Operation) -> bool {
 
 fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Result<(), Stop> {
     let Some(sync) = &operation.sync else { return Ok(()) };
+    if let Some(check) = natively(&change.new) {
+        return Err(check.into());
+    }
     if !sync.manifests.is_empty() {
         let text =
             "the operation brings manifests of its own in place of what the Freight renders to";

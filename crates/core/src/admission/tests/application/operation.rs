@@ -476,3 +476,36 @@ fn argocd_goes_on_from_the_sources_of_the_operation() {
         ],
     );
 }
+
+#[test]
+fn what_argocd_renders_without_the_plugin_is_not_deployed() {
+    let compared = |app: Value, status: Value| with(app, json!({ "status": status }));
+    let sync = |source: Value| json!({ "status": "OutOfSync", "comparedTo": source });
+    let one = |kind: &str| {
+        let of = json!({ "source": source(&claim(3)) });
+        compared(current(), json!({ "sync": sync(of), "sourceType": kind }))
+    };
+    let asked = |app: &Value| asking(app.clone(), json!({ "sync": {} }));
+    let many = json!({ "sources": [native(), source(&claim(3))] });
+    let several = |kinds: [&str; 2]| {
+        let app = with(current(), json!({ "spec": with(json!({ "source": null }), many.clone()) }));
+        compared(app, json!({ "sync": sync(many.clone()), "sourceTypes": kinds }))
+    };
+    let before = compared(
+        current(),
+        json!({ "sync": sync(json!({ "source": native() })), "sourceType": "Directory" }),
+    );
+    let rows = [
+        ("as Helm", one("Helm"), Err(Code::RenderedNatively)),
+        ("as it should", one("Plugin"), Ok(())),
+        ("not at all", one(""), Ok(())),
+        ("one of several", several(["Directory", "Directory"]), Err(Code::RenderedNatively)),
+        ("as several should", several(["Directory", "Plugin"]), Ok(())),
+        ("before it had the plugin", before, Ok(())),
+    ];
+    for (what, app, verdict) in rows {
+        for user in [ALICE, ARGOCD, SERVER] {
+            check(&World::default(), vec![(what, user, Some(app.clone()), asked(&app), verdict)]);
+        }
+    }
+}
