@@ -8,7 +8,7 @@ mod consent;
 mod evidence;
 pub(super) mod fields;
 mod glass;
-mod guard;
+pub(super) mod guard;
 mod inject;
 mod operation;
 mod source;

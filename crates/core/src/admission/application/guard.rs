@@ -183,7 +183,7 @@ fn denied(change: &Change<'_>, stage: &StageName, guarded: &Guarded) -> Check {
 }
 
 /// A freedom, as a ProjectConfig has it.
-pub(super) fn word(freedom: Freedom) -> String {
+pub(in crate::admission) fn word(freedom: Freedom) -> String {
     serde_json::to_value(freedom)
         .ok()
         .and_then(|v| Some(v.as_str()?.to_owned()))

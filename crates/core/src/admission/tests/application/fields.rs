@@ -4,6 +4,7 @@ use wharfinger_api::additions::Freedom;
 
 use super::*;
 use crate::admission::application::fields::{Class, FIELDS, Rule, class};
+use crate::admission::application::guard::word;
 
 /// Path and type of each field, of the Argo CD that the tests run.
 const SCHEMA: &str = include_str!("../../../../../../tests/fixtures/argocd/application-fields.txt");
@@ -34,6 +35,39 @@ fn each_field_is_judged_as_its_class_says() {
             judged(&worlds, path, kind, 1);
         }
     }
+}
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/admission.md");
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the page is written only when it is asked for")]
+fn the_documentation_has_the_table() {
+    let mut page = std::fs::read_to_string(PAGE).unwrap();
+    let start = page.find("<!-- fields:").and_then(|at| Some(at + page[at..].find('\n')? + 1));
+    let (start, end) = (start.unwrap(), page.find("<!-- end -->").unwrap());
+    let table = table();
+    if std::env::var("BLESS").is_ok() {
+        page.replace_range(start..end, &table);
+        std::fs::write(PAGE, &page).unwrap();
+    } else {
+        assert_eq!(page[start..end], table, "stale: BLESS=1 cargo test -p wharfinger-core");
+    }
+}
+
+fn table() -> String {
+    let rows = FIELDS.iter().map(|field| {
+        let (who, why) = match field.class {
+            Class::Harmless(why) => ("everybody", why.to_owned()),
+            Class::Pinned(how) => ("nobody", how.to_owned()),
+            Class::Freely(freedom) => ("`promote`", format!("or freely: `{}`", word(freedom))),
+            Class::Rule(Rule::Never, why) => ("nobody", why.to_owned()),
+            Class::Rule(_, what) => ("by rule", what.to_owned()),
+            Class::Evidence => ("Argo CD", "its application controller alone".to_owned()),
+        };
+        let path = field.path.replacen("spec.source.", "spec.source(s).", 1);
+        format!("| `{path}` | {who} | {why} |\n")
+    });
+    format!("| field | who may change it | |\n|---|---|---|\n{}", rows.collect::<String>())
 }
 
 #[test]
