@@ -2,9 +2,11 @@
 
 mod adopt;
 mod availability;
+mod bypass;
 mod converging;
 mod crash;
 mod docs;
+mod fields;
 mod forged;
 mod instances;
 mod outage;

@@ -86,6 +86,13 @@ impl Kubernetes {
         Ok(serde_json::to_value(made)?)
     }
 
+    pub fn replace(&self, kind: &str, namespace: &str, object: Value) -> Result<Value> {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let object: DynamicObject = serde_json::from_value(with_types(kind, object))?;
+        let api = self.of(kind, namespace);
+        Ok(serde_json::to_value(on_runtime(api.replace(&name, &PostParams::default(), &object))?)?)
+    }
+
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Value> {
         Ok(serde_json::to_value(on_runtime(self.of(kind, namespace).get(name))?)?)
     }
@@ -220,8 +227,12 @@ pub(crate) fn resource(kind: &str) -> (&'static str, &'static str, &'static str,
         "freight" => ("kargo.akuity.io", "v1alpha1", "Freight", "freights"),
         "warehouse" => ("kargo.akuity.io", "v1alpha1", "Warehouse", "warehouses"),
         "project" => ("kargo.akuity.io", "v1alpha1", "Project", "projects"),
+        "projectconfig" => ("kargo.akuity.io", "v1alpha1", "ProjectConfig", "projectconfigs"),
         "application" => ("argoproj.io", "v1alpha1", "Application", "applications"),
         "applicationset" => ("argoproj.io", "v1alpha1", "ApplicationSet", "applicationsets"),
+        "crd" => {
+            ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
+        }
         "deployment" => ("apps", "v1", "Deployment", "deployments"),
         "job" => ("batch", "v1", "Job", "jobs"),
         "pod" => ("", "v1", "Pod", "pods"),

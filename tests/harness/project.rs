@@ -141,6 +141,20 @@ impl<'c> Project<'c> {
         Ok(format!("{}-{collection}", assignment["generation"]))
     }
 
+    /// The rules of the Project for Applications; they hold at once.
+    pub fn rules(&self, rules: &Value) -> Result<()> {
+        let Self { name, admin, .. } = self;
+        let config = json!({ "metadata": { "name": name }, "spec": { "wharfinger": rules } });
+        match admin.get("projectconfig", name, name) {
+            Err(_) => admin.create("projectconfig", name, config)?,
+            Ok(mut config) => {
+                config["spec"] = json!({ "wharfinger": rules });
+                admin.replace("projectconfig", name, config)?
+            }
+        };
+        Ok(())
+    }
+
     pub fn commit(&self, files: &[(&str, &str)]) -> Result<String> {
         self.cluster.git().commit(&self.name, files, "test")
     }

@@ -170,6 +170,12 @@ pub struct ApplicationStatus {
     pub conditions: Vec<ApplicationCondition>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconciled_at: Option<Timestamp>,
+    /// How the source was rendered when it was last compared: `Plugin`, `Helm`, `Kustomize` or `Directory`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source_type: String,
+    /// The same of several sources, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_types: Vec<String>,
 }
 
 impl ApplicationStatus {

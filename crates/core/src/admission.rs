@@ -228,6 +228,13 @@ impl<'a> Context<'a> {
         self.identities.argocd.iter().any(|identity| identity == self.review.user)
     }
 
+    /// By any account in a namespace of Argo CD's: its server and its generators are there too.
+    fn by_accounts_of_argocd(&self) -> bool {
+        let namespace = |user: &'a str| user.rsplit_once(':').map(|(namespace, _)| namespace);
+        let theirs = |identity: &'a String| namespace(identity) == namespace(self.review.user);
+        self.by_argocd() || self.identities.argocd.iter().any(theirs)
+    }
+
     /// By Kubernetes itself, cleaning up after what somebody else was allowed to delete.
     fn by_kubernetes(&self) -> bool {
         KUBERNETES.contains(&self.review.user)

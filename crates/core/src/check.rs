@@ -52,6 +52,8 @@ pub enum Code {
     OperationSource,
     /// The status of an operation was written by somebody other than its controller.
     OperationState,
+    /// The Application joins a Stage whose Project does not take it.
+    Joining,
     /// The Application leaves its Stage.
     Leaving,
     /// The claim rules are lifted for this Application.
@@ -86,6 +88,8 @@ pub enum Code {
     Comparing,
     /// The Application could not be rendered.
     RenderFailed,
+    /// Argo CD renders a source that names our plugin without it.
+    RenderedNatively,
     /// Argo CD has never looked at the Application.
     NotReconciled,
     /// No Application names the Stage.

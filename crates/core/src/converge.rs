@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use wharfinger_api::additions::{BREAK_GLASS, ENV_FREIGHT, ENV_STAGE, INFO_CLAIM, PLUGIN};
-use wharfinger_api::argocd::{Application, OperationState, Source, Sources as _};
+use wharfinger_api::argocd::{Application, OperationState, Source, Sources as _, SyncOperation};
 use wharfinger_api::v1alpha1::{FreightCollection, INFO_PROMOTION, StageStatus};
 
 use crate::check::{Check, Code, State};
@@ -62,13 +62,37 @@ pub fn next(situation: &Situation<'_>) -> Next {
     let in_place = wanted == app.spec.sources();
     let automated = auto_sync(app);
     let operate = promotion.is_some() || automated;
-    if in_place && !(operate && needs_operation(app, stage, &claim, promotion.is_some())) {
+    let operates = operate && natively(app).is_none();
+    if in_place && !(operates && needs_operation(app, stage, &claim, promotion.is_some())) {
         return Next::Leave;
     }
     if let Some(running) = running(app) {
         return yield_to(&running, situation, &claim);
     }
-    Next::Patch(patch(situation, &claim, wanted, operate))
+    // An operation would deploy what no Freight is in; the claim lets Argo CD look again.
+    Next::Patch(patch(situation, &claim, wanted, operates))
+}
+
+/// That the last comparison rendered a source of ours without our plugin, though the source names it.
+pub fn natively(app: &Application) -> Option<Check> {
+    let status = &app.status;
+    let compared = &status.sync.as_ref()?.compared_to;
+    let types = if compared.sources.is_empty() {
+        std::slice::from_ref(&status.source_type)
+    } else {
+        &status.source_types
+    };
+    let mut both = compared.sources().iter().zip(types);
+    // Nothing is known of what could not be rendered.
+    let (_, found) = both.find(|(source, found)| {
+        source.plugin() == Some(PLUGIN) && !matches!(found.as_str(), "" | "Plugin")
+    })?;
+    let text =
+        format!("Argo CD rendered the Application as {found} and not with the plugin {PLUGIN}");
+    Some(Check::failed(Code::RenderedNatively, text).fix(format!(
+        "Look in its folder in Git for .argocd-source.yaml and .argocd-source-{}.yaml: they must not take the plugin away",
+        app.name()
+    )))
 }
 
 /// The claim and the collection of a Stage that holds something.
@@ -195,11 +219,17 @@ fn needs_operation(app: &Application, stage: &StageName, claim: &Claim, promotin
     }
     match &app.status.operation_state {
         Some(state) if carried(state).is_some_and(|s| carry(s, stage, claim)) => {
-            // It could not be rendered, and now it can: the operation is owed again. Argo CD itself never retries it.
-            !state.in_progress()
-                && matches!(state.phase.as_str(), "Error" | "Failed")
-                && render_failure(&state.message).is_some_and(|f| f != RenderFailure::Refused)
-                && render_failed(app).is_none()
+            let part = !state.operation.sync.as_ref().is_some_and(whole);
+            match state.phase.as_str() {
+                // It could not be rendered, and now it can: the operation is owed again. Argo CD itself never retries it.
+                "Error" | "Failed" => {
+                    render_failure(&state.message).is_some_and(|f| f != RenderFailure::Refused)
+                        && render_failed(app).is_none()
+                }
+                // Somebody synced a part of it, or on trial, before all of it was.
+                "Succeeded" => promoting && part,
+                _ => false,
+            }
         }
         // Without a Promotion, auto-sync does it: the source has changed.
         _ => promoting,
@@ -213,9 +243,15 @@ fn deployed(app: &Application, stage: &StageName, claim: &Claim) -> bool {
     let unrecorded = app.spec.revision_history_limit == Some(0)
         && app.status.operation_state.as_ref().is_some_and(|s| {
             s.phase == "Succeeded"
+                && s.operation.sync.as_ref().is_some_and(whole)
                 && s.sync_result.as_ref().is_some_and(|r| carry(r.sources(), stage, claim))
         });
     recorded || unrecorded
+}
+
+/// Of everything, and not on trial: what Argo CD would enter into its history.
+fn whole(sync: &SyncOperation) -> bool {
+    sync.resources.is_empty() && sync.other.get("dryRun") != Some(&Value::Bool(true))
 }
 
 fn auto_sync(app: &Application) -> bool {
@@ -314,6 +350,11 @@ pub fn progress(situation: &Situation<'_>) -> Progress {
             Check::new(Code::BreakGlass, State::Warning, text)
                 .fix(format!("Remove the annotation {BREAK_GLASS}")),
         );
+    }
+    let looked =
+        app.status.sync.as_ref().is_some_and(|s| carry(s.compared_to.sources(), stage, &claim));
+    if let Some(check) = natively(app).filter(|_| looked) {
+        return still(check);
     }
     if deployed(app, stage, &claim) {
         return compared(app, stage, &claim, now);

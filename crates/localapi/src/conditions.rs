@@ -81,16 +81,34 @@ fn application_changes(s: &Subject<'_>) -> bool {
             .any(|name| annotation(s.object, name) != annotation(s.old, name))
 }
 
-/// Anybody but Argo CD changes the state of an operation, or Argo CD that of one that was not there.
+/// Anybody but Argo CD changes the status, or Argo CD begins or goes on with an operation that was not there.
 fn operates(s: &Subject<'_>) -> bool {
-    let state = |of: &'_ Value| of["status"].get("operationState").cloned();
-    let Some(new) = state(s.object) else { return false };
-    let old = state(s.old);
-    let goes_on = new.get("operation").is_some_and(|operation| {
-        s.old.get("operation") == Some(operation)
-            || old.as_ref().and_then(|old| old.get("operation")) == Some(operation)
+    let status = |of: &'_ Value| of.get("status").cloned();
+    let Some(new) = status(s.object).filter(|new| Some(new) != status(s.old).as_ref()) else {
+        return false;
+    };
+    if s.username != ARGO_CD {
+        return true;
+    }
+    let Some(state) = new.get("operationState") else { return false };
+    let old = s.old["status"].get("operationState");
+    let goes_on = state.get("operation").is_some_and(|operation| {
+        let known = s.old.get("operation") == Some(operation)
+            || old.and_then(|old| old.get("operation")) == Some(operation);
+        known && state.get("syncResult").is_none_or(|result| known_result(s, operation, result))
     });
-    old.as_ref() != Some(&new) && !(s.username == ARGO_CD && goes_on)
+    old != Some(state) && !goes_on
+}
+
+/// Whether the result of an operation has the sources that it had before, or its operation's, or the spec's.
+fn known_result(s: &Subject<'_>, operation: &Value, result: &Value) -> bool {
+    let explicit = |sync: &&Value| sync.get("source").is_some() || sync.get("sources").is_some();
+    let own = operation.get("sync").filter(explicit).or(s.object.get("spec"));
+    let before = s.old["status"]["operationState"].get("syncResult");
+    before.into_iter().chain(own).any(|known| match result.get("sources") {
+        Some(sources) => known.get("sources") == Some(sources),
+        None => result.get("source") == known.get("source"),
+    })
 }
 
 fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
@@ -150,10 +168,26 @@ mod tests {
         let second = json!({"spec": {"sources": [{}, {"plugin": {"name": "wharfinger"}}]}});
         let other = json!({"spec": {"source": {"plugin": {"name": "other"}}}});
         let named = json!({"metadata": {"annotations": {AUTHORIZED_STAGE: ""}}, "spec": {}});
-        let plain = json!({"metadata": {}, "spec": {}});
+        let plain_object = json!({"metadata": {}, "spec": {}});
         let operating = json!({"metadata": {}, "spec": {}, "operation": {"a": 1}});
         let state = |operation: i64, phase: &str| json!({"metadata": {}, "spec": {}, "status": {"operationState": {"phase": phase, "operation": {"a": operation}}}});
+        let history =
+            |id: i64| json!({"metadata": {}, "spec": {}, "status": {"history": [{"id": id}]}});
+        let result = |operation: Value, spec: Value, result: Value| {
+            json!({"metadata": {}, "spec": spec, "operation": operation,
+                "status": {"operationState": {"operation": operation, "syncResult": result}}})
+        };
+        let (a, b) = (json!({"source": {"path": "a"}}), json!({"source": {"path": "b"}}));
+        let many = json!({"source": {"path": "x"}, "sources": [{"path": "a"}]});
+        let (plain, explicit) = (json!({"sync": {"prune": true}}), json!({"sync": a}));
+        let begun =
+            |operation: &Value, of: &Value| result(operation.clone(), of.clone(), Value::Null);
         let held = |generation: i64| json!({"status": {"assignment": {"generation": generation}}});
+        let phased = |of: &Value| {
+            let mut of = of.clone();
+            of["status"]["operationState"]["phase"] = json!("Running");
+            of
+        };
         let none = Value::Null;
         let (validated, mutated) = (
             "ValidatingWebhookConfiguration applications.wharfinger.dev relevant-change",
@@ -167,57 +201,124 @@ mod tests {
             (renders, "CREATE", "bob", &second, &none, true),
             (renders, "CREATE", "bob", &other, &none, false),
             (ours, "CREATE", "bob", &named, &none, true),
-            (ours, "UPDATE", "bob", &plain, &named, true),
+            (ours, "UPDATE", "bob", &plain_object, &named, true),
             (ours, "UPDATE", "bob", &other, &plugin, true),
-            (ours, "UPDATE", "bob", &other, &plain, false),
-            (mutated, "CREATE", "bob", &plain, &none, true),
-            (mutated, "UPDATE", "bob", &plain, &plain, false),
-            (mutated, "UPDATE", "bob", &named, &plain, true),
-            (mutated, "UPDATE", "bob", &plugin, &plain, true),
-            (mutated, "UPDATE", "bob", &operating, &plain, true),
+            (ours, "UPDATE", "bob", &other, &plain_object, false),
+            (mutated, "CREATE", "bob", &plain_object, &none, true),
+            (mutated, "UPDATE", "bob", &plain_object, &plain_object, false),
+            (mutated, "UPDATE", "bob", &named, &plain_object, true),
+            (mutated, "UPDATE", "bob", &plugin, &plain_object, true),
+            (mutated, "UPDATE", "bob", &operating, &plain_object, true),
             (mutated, "UPDATE", "bob", &operating, &operating, false),
-            (mutated, "UPDATE", "bob", &plain, &operating, false),
+            (mutated, "UPDATE", "bob", &plain_object, &operating, false),
             (mutated, "UPDATE", "bob", &state(1, "Running"), &operating, false),
             (validated, "UPDATE", "bob", &state(1, "Running"), &operating, true),
             (validated, "UPDATE", ARGO_CD, &state(1, "Running"), &operating, false),
             (validated, "UPDATE", ARGO_CD, &state(1, "Failed"), &state(1, "Running"), false),
             (validated, "UPDATE", ARGO_CD, &state(2, "Running"), &state(1, "Running"), true),
             (validated, "UPDATE", "bob", &state(1, "Running"), &state(1, "Running"), false),
+            (validated, "UPDATE", "bob", &history(2), &history(1), true),
+            (validated, "UPDATE", "bob", &history(1), &history(1), false),
+            (validated, "UPDATE", "bob", &plain_object, &history(1), false),
+            (validated, "UPDATE", ARGO_CD, &history(2), &history(1), false),
+            (
+                validated,
+                "UPDATE",
+                ARGO_CD,
+                &result(explicit.clone(), b.clone(), a.clone()),
+                &begun(&explicit, &b),
+                false,
+            ),
+            (
+                validated,
+                "UPDATE",
+                ARGO_CD,
+                &result(explicit.clone(), b.clone(), b.clone()),
+                &begun(&explicit, &b),
+                true,
+            ),
+            (
+                validated,
+                "UPDATE",
+                ARGO_CD,
+                &result(plain.clone(), b.clone(), b.clone()),
+                &begun(&plain, &b),
+                false,
+            ),
+            (
+                validated,
+                "UPDATE",
+                ARGO_CD,
+                &result(plain.clone(), b.clone(), a.clone()),
+                &begun(&plain, &b),
+                true,
+            ),
+            (
+                validated,
+                "UPDATE",
+                ARGO_CD,
+                &result(plain.clone(), many.clone(), many.clone()),
+                &begun(&plain, &many),
+                false,
+            ),
+            (
+                validated,
+                "UPDATE",
+                ARGO_CD,
+                &result(plain.clone(), many.clone(), a.clone()),
+                &begun(&plain, &many),
+                true,
+            ),
+            (
+                validated,
+                "UPDATE",
+                ARGO_CD,
+                &phased(&result(plain.clone(), b.clone(), a.clone())),
+                &result(plain.clone(), b.clone(), a.clone()),
+                false,
+            ),
             (
                 "promotions.wharfinger.dev not-kubernetes",
                 "DELETE",
                 KUBERNETES[0],
                 &none,
-                &plain,
+                &plain_object,
                 false,
             ),
-            ("promotions.wharfinger.dev not-kubernetes", "DELETE", "bob", &none, &plain, true),
+            (
+                "promotions.wharfinger.dev not-kubernetes",
+                "DELETE",
+                "bob",
+                &none,
+                &plain_object,
+                true,
+            ),
             (
                 "promotions.wharfinger.dev not-kubernetes",
                 "UPDATE",
                 KUBERNETES[0],
-                &plain,
-                &plain,
+                &plain_object,
+                &plain_object,
                 true,
             ),
             (assigned, "UPDATE", CONTROLLER, &held(1), &held(1), false),
             (assigned, "UPDATE", CONTROLLER, &held(2), &held(1), true),
-            (assigned, "UPDATE", CONTROLLER, &plain, &held(1), true),
+            (assigned, "UPDATE", CONTROLLER, &plain_object, &held(1), true),
             (assigned, "UPDATE", "bob", &held(1), &held(1), true),
             (
                 "freight-statuses.wharfinger.dev not-wharfinger",
                 "UPDATE",
                 CONTROLLER,
-                &plain,
-                &plain,
+                &plain_object,
+                &plain_object,
                 false,
             ),
             (
                 "freight-statuses.wharfinger.dev not-wharfinger",
                 "UPDATE",
                 "bob",
-                &plain,
-                &plain,
+                &plain_object,
+                &plain_object,
                 true,
             ),
         ];

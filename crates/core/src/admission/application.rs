@@ -4,7 +4,11 @@
 //! that Stage its consent, so only the annotation is looked after.
 
 mod annotation;
+mod consent;
+mod evidence;
+pub(super) mod fields;
 mod glass;
+pub(super) mod guard;
 mod inject;
 mod operation;
 mod source;
@@ -27,6 +31,7 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     let lifted = glass::judge(&change)?;
     let mut allowed = Allowed::default();
     if !lifted {
+        consent::judge(&change)?;
         source::judge_names(&change)?;
     }
     if change.renders() {
@@ -42,7 +47,9 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
 /// The rules that break-glass lifts. What is returned is a warning.
 fn rules(change: &Change<'_>, stage: &StageName) -> Result<Option<String>, Stop> {
     source::judge(change, stage)?;
+    guard::judge(change, stage)?;
     operation::judge(change, stage)?;
+    evidence::judge(change, stage)?;
     operation::judge_state(change, stage)?;
     let missing = change.context.facts.stage_if_any(stage)?.is_none();
     Ok(missing.then(|| format!("there is no Stage {stage} yet: the Application can't be rendered before the Stage holds Freight")))

@@ -86,6 +86,26 @@ impl World {
         self
     }
 
+    /// With Project shop's rules for Applications.
+    fn ruled(mut self, rules: Value) -> Self {
+        let spec: ProjectConfigSpec = object(json!({ "wharfinger": rules }));
+        self.configs = [BTreeMap::from([("shop", spec.clone())]), BTreeMap::from([("shop", spec)])];
+        self
+    }
+
+    /// With a commit in the Freight that shop:prod holds.
+    fn pins(&mut self, id: &str) {
+        let item = json!({ "Warehouse/main": {
+            "name": "f", "origin": { "kind": "Warehouse", "name": "main" },
+            "commits": [{ "repoURL": "https://git/shop.git", "id": id }] } });
+        for stages in [&mut self.cached, &mut self.live] {
+            let prod = stages.get_mut("shop:prod").unwrap();
+            let mut value = serde_json::to_value(&*prod).unwrap();
+            value["status"]["freightHistory"][0]["items"] = item.clone();
+            *prod = object(value);
+        }
+    }
+
     fn validate(&self, review: &Review<'_>) -> Verdict {
         self.judge(review, validate)
     }

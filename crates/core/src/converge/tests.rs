@@ -482,7 +482,7 @@ fn without_history_the_operation_is_the_record() {
     let now = current();
     let status = |phase: &str| {
         json!({ "sync": { "status": "Synced", "comparedTo": { "source": source(&now) } },
-        "operationState": { "phase": phase, "syncResult": { "source": source(&now) } } })
+        "operationState": { "phase": phase, "operation": { "sync": {} }, "syncResult": { "source": source(&now) } } })
     };
     let none = |phase: &str| {
         app(
@@ -493,6 +493,18 @@ fn without_history_the_operation_is_the_record() {
     assert!(!far(&none("Running"), BY_ALICE, at(0)).done());
     let some = app(json!({ "spec": { "source": source(&now) }, "status": status("Succeeded") }));
     assert!(!far(&some, BY_ALICE, at(0)).done(), "with history, the entry is the record");
+    for sync in
+        [json!({ "resources": [{ "kind": "ConfigMap", "name": "a" }] }), json!({ "dryRun": true })]
+    {
+        let mut part = status("Succeeded");
+        part["operationState"]["operation"]["sync"] = sync;
+        let part = app(
+            json!({ "spec": { "source": source(&now), "revisionHistoryLimit": 0 }, "status": part }),
+        );
+        assert!(!far(&part, BY_ALICE, at(0)).done(), "Argo CD would not have recorded it either");
+        let all = patched(decide(&part, BY_ALICE, at(0)));
+        assert!(all["operation"]["sync"].is_object(), "{all:?}");
+    }
 }
 
 #[test]
@@ -517,4 +529,28 @@ fn a_render_failure_is_told_from_a_refusal() {
     for (message, expected) in table {
         assert_eq!(render_failure(message), expected, "{message}");
     }
+}
+
+#[test]
+fn what_argocd_renders_without_the_plugin_is_not_done() {
+    let now = current();
+    let status = |kind: &str, of: Value| {
+        json!({ "sourceType": kind, "history": [{ "source": source(&now) }],
+            "sync": { "status": "Synced", "comparedTo": { "source": of } } })
+    };
+    let app = |kind: &str, of: Value| {
+        app(json!({ "spec": { "source": source(&now) }, "status": status(kind, of) }))
+    };
+    assert!(far(&app("Plugin", source(&now)), BY_ALICE, at(0)).done());
+    let natively = far(&app("Directory", source(&now)), BY_ALICE, at(0));
+    assert!(natively.failed(), "{natively:?}");
+    assert_eq!(natively.check.code, Code::RenderedNatively);
+    // What was seen before says nothing of now; but nothing is deployed before Argo CD has looked again.
+    let mut before = app("Directory", source(&claim(2, "b")));
+    before.status.history.clear();
+    assert!(!far(&before, BY_ALICE, at(0)).failed());
+    assert_eq!(decide(&before, BY_ALICE, at(0)), Next::Leave);
+    before.spec.source = serde_json::from_value(source(&claim(2, "b"))).unwrap();
+    let patch = patched(decide(&before, BY_ALICE, at(0)));
+    assert!(patch["spec"].is_object() && patch.get("operation").is_none(), "{patch:#}");
 }

@@ -1,15 +1,17 @@
 //! Operations: what Argo CD is asked to deploy now, and the record from which it goes on with what it has begun.
 
 use serde_json::Value;
-use wharfinger_api::additions::BREAK_GLASS;
-use wharfinger_api::argocd::{Operation, Source, Sources as _};
+use wharfinger_api::additions::{BREAK_GLASS, Freedom, PLUGIN};
+use wharfinger_api::argocd::{Operation, Source, Sources, SyncOperation, SyncResult};
 
-use super::source::{claim, same_but_revision};
+use super::guard::unless_free;
+use super::source::{claim, same, same_but_revision};
 use super::{Change, StageName};
 use crate::admission::facts::status;
 use crate::admission::{Stop, read};
 use crate::check::{Check, Code};
 use crate::claim::{Claim, Claimed, ours};
+use crate::converge::{held, natively, pinned};
 
 /// `.operation`: what anybody may ask for.
 pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
@@ -74,10 +76,47 @@ fn by_argocd(change: &Change<'_>, stage: &StageName, state: &Value) -> Result<()
         // Judged a moment ago.
         change.new.operation.as_ref(),
     ];
-    if known.into_iter().flatten().any(|operation| same_deployment(operation, &recorded)) {
+    if !known.into_iter().flatten().any(|operation| same_deployment(operation, &recorded)) {
+        deploys(change, stage, &recorded)?;
+    }
+    result(change, state, &recorded)
+}
+
+/// The sources in the result of an operation are where Argo CD goes on from. They are the operation's own, or those that
+/// the spec had when it began.
+fn result(change: &Change<'_>, state: &Value, recorded: &Operation) -> Result<(), Stop> {
+    let result: Option<SyncResult> =
+        state.get("syncResult").map(|r| read(r, "in status.operationState")).transpose()?;
+    let Some(result) = result.filter(|result| result.sources().iter().any(|s| !s.0.is_empty()))
+    else {
+        return Ok(());
+    };
+    let old = change.old.as_ref();
+    let status = old.map(|old| &old.status);
+    let before =
+        status.and_then(|s| s.operation_state.as_ref()).and_then(|s| s.sync_result.as_ref());
+    let sync = recorded.sync.as_ref().map(Sources::sources).filter(|sources| !sources.is_empty());
+    let own = |sources: &[Source]| {
+        let pairs = || sources.iter().zip(result.sources());
+        sources.len() == result.sources().len() && pairs().all(|(a, b)| same(a, b))
+    };
+    let spec = [
+        Some(change.new.spec.sources()),
+        old.map(|old| old.spec.sources()),
+        // The spec may have changed since it began.
+        status.and_then(|s| s.sync.as_ref()).map(|s| s.compared_to.sources()),
+    ];
+    let known = match sync {
+        Some(sources) => own(sources),
+        None => spec.into_iter().flatten().any(own),
+    };
+    if known || before.is_some_and(|before| own(before.sources())) {
         return Ok(());
     }
-    deploys(change, stage, &recorded)
+    let text = "status.operationState.syncResult has sources that are not those of its operation";
+    Err(Check::failed(Code::OperationState, text)
+        .fix("Leave the status out of what you write")
+        .into())
 }
 
 /// Argo CD fills in `retry`, and a retry may look for a newer revision: neither changes whose Freight is deployed.
@@ -90,6 +129,9 @@ fn same_deployment(one: &Operation, other: &Operation) -> bool {
 
 fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Result<(), Stop> {
     let Some(sync) = &operation.sync else { return Ok(()) };
+    if let Some(check) = natively(&change.new) {
+        return Err(check.into());
+    }
     if !sync.manifests.is_empty() {
         let text =
             "the operation brings manifests of its own in place of what the Freight renders to";
@@ -97,7 +139,7 @@ fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Res
     }
     let (brought, spec) = (sync.sources(), change.new.spec.sources());
     if brought.is_empty() {
-        return Ok(());
+        return revisions(change, stage, sync);
     }
     for source in ours(brought) {
         if let Some(asked) = another(source, spec) {
@@ -112,7 +154,49 @@ fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Res
             .fix("Leave source and sources out of it: it deploys what the spec says")
             .into());
     }
-    ours(brought).try_for_each(|source| claim(change, stage, source))
+    ours(brought).try_for_each(|source| claim(change, stage, source))?;
+    revisions(change, stage, sync)
+}
+
+/// The revision that an operation asks for: the one that the Freight pins, else the one that the spec names.
+fn revisions(change: &Change<'_>, stage: &StageName, sync: &SyncOperation) -> Result<(), Stop> {
+    for (at, source) in change.new.spec.sources().iter().enumerate() {
+        let other = |revision: &&str| !revision.is_empty() && *revision != source.target_revision();
+        let brought = sync.sources().get(at).map(Source::target_revision).filter(other);
+        let first = (at == 0).then_some(&*sync.revision).filter(other);
+        let asked = sync.revisions.get(at).map(String::as_str).filter(other);
+        let others: Vec<_> = [brought, first, asked].into_iter().flatten().collect();
+        if others.is_empty() {
+            continue;
+        }
+        if let Some(pin) = pin(change, stage, source)? {
+            let Some(another) = others.into_iter().find(|revision| *revision != pin) else {
+                continue;
+            };
+            let another: String = another.chars().take(80).collect();
+            let text = format!(
+                "the operation deploys revision {another:?}, but the Freight of Stage {stage} pins {pin}"
+            );
+            return Err(Check::failed(Code::WrongRevision, text)
+                .fix("Leave the revision out of it")
+                .into());
+        }
+        // What targetRevision stood for when it was looked up. That it did is for Argo CD to see to.
+        let another = brought.is_some() || !change.context.by_accounts_of_argocd();
+        if another && change.context.facts.stage_if_any(stage)?.is_some() {
+            unless_free(change, stage, "operation.sync.revision", Freedom::Revision)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the Freight of the Stage pins for a source of the spec.
+fn pin(change: &Change<'_>, stage: &StageName, source: &Source) -> Result<Option<String>, Stop> {
+    if source.plugin() != Some(PLUGIN) {
+        return Ok(None);
+    }
+    let found = change.context.facts.stage_live(stage)?.map(status).and_then(held);
+    Ok(found.and_then(|(_, collection)| pinned(source, collection)).map(str::to_owned))
 }
 
 /// The claim of a source that no source of the spec has.

@@ -10,7 +10,7 @@ use crate::admission::Stop;
 use crate::admission::facts::ask_stage;
 use crate::assignment::{Answer, Asker, Question, judge as may_have};
 use crate::check::{Check, Code};
-use crate::claim::{Claimed, StageName, ours};
+use crate::claim::{Claimed, Malformed, StageName, ours};
 
 pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
     if change.new.spec.other.get("sourceHydrator").is_some_and(|h| !h.is_null()) {
@@ -58,6 +58,12 @@ pub(super) fn claim(change: &Change<'_>, stage: &StageName, source: &Source) -> 
     match may_have(&Question { stage, claimed, seen, asker: Asker::Admit }) {
         Answer::Yes(_) => Ok(()),
         Answer::Look(_) => Err(ask_stage(stage, true)),
+        // The Stage went from under it. It can't be rendered, and it has to be put right.
+        Answer::No(check)
+            if check.code == Code::StageMissing && claimed_before(change, claimed) =>
+        {
+            Ok(())
+        }
         // There was nothing to claim. It can't be rendered until there is.
         Answer::No(check)
             if claims_nothing(claimed)
@@ -75,6 +81,11 @@ pub(super) fn newest(sources: &[Source], stage: &StageName) -> u64 {
         .filter_map(|s| Claimed::of(s).ok())
         .filter(|c| c.stage.as_ref() == Some(stage));
     claims.filter_map(|c| c.claim).map(|c| c.generation).max().unwrap_or(0)
+}
+
+fn claimed_before(change: &Change<'_>, claimed: &Result<Claimed, Malformed>) -> bool {
+    let before = change.old.iter().flat_map(|old| ours(old.spec.sources()));
+    claimed.is_ok() && before.map(Claimed::of).any(|before| before == *claimed)
 }
 
 fn claims_nothing<E>(claimed: &Result<Claimed, E>) -> bool {
@@ -96,16 +107,28 @@ pub(super) fn same_but_revision(one: &Source, other: &Source) -> bool {
     without(one) == without(other)
 }
 
-fn lean(map: &Map<String, Value>) -> Map<String, Value> {
-    map.iter()
-        .map(|(key, value)| (key.clone(), lean_value(value)))
-        .filter(|(_, value)| !empty(value))
-        .collect()
+/// A source without what Argo CD leaves out when it writes one. An empty `directory` says how it is rendered, so it stays;
+/// so does what a parameter of a plugin is.
+pub(super) fn lean(source: &Map<String, Value>) -> Map<String, Value> {
+    let lean = |(key, value): (&String, &Value)| {
+        let mut leaned = lean_value(value);
+        if let (Some(plugin), Some(parameters)) = (leaned.as_object_mut(), value.get("parameters"))
+            && key == "plugin"
+            && !empty(parameters)
+        {
+            plugin.insert("parameters".into(), parameters.clone());
+        }
+        (key.clone(), leaned)
+    };
+    source.iter().map(lean).filter(|(_, value)| value.is_object() || !empty(value)).collect()
 }
 
-fn lean_value(value: &Value) -> Value {
+pub(super) fn lean_value(value: &Value) -> Value {
     match value {
-        Value::Object(map) => Value::Object(lean(map)),
+        Value::Object(map) => {
+            let lean = map.iter().map(|(key, value)| (key.clone(), lean_value(value)));
+            Value::Object(lean.filter(|(_, value)| !empty(value)).collect())
+        }
         // Its length counts, so its elements stay.
         Value::Array(list) => list.iter().map(lean_value).collect(),
         other => other.clone(),

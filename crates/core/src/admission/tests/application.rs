@@ -1,7 +1,11 @@
 //! Writes to Applications: rows of what, who, before, after and verdict.
 
 mod annotation;
+mod consent;
+mod evidence;
+mod fields;
 mod glass;
+mod guard;
 mod operation;
 mod source;
 

@@ -199,7 +199,7 @@ fn leaving_takes_promote_on_the_old_stage() {
     let rest = fixed(rows(Ok(()))).into_iter().filter(|row| row.1 == ALICE).collect();
     check(&world, rest);
     check(
-        &World::default(),
+        &World::default().ruled(json!({ "freely": ["sources"] })),
         vec![
             (
                 "two sources swap places",

@@ -45,7 +45,7 @@ fn an_operation_deploys_what_the_spec_says() {
                 SERVER,
                 was.clone(),
                 sync(json!({ "source": with(mine.clone(), json!({ "targetRevision": "abc" })) })),
-                Ok(()),
+                Err(Code::Permission),
             ),
             (
                 "manifests",
@@ -336,4 +336,176 @@ fn a_record_of_an_operation_is_kept_by_argocd_alone() {
             ),
         ],
     );
+}
+
+#[test]
+fn an_operation_deploys_the_revision_that_spec_or_freight_name() {
+    let sync = |app: &Value, sync: Value| asking(app.clone(), json!({ "sync": sync }));
+    let revision = |revision: &str| sync(&current(), json!({ "revision": revision }));
+    let many = with(
+        current(),
+        json!({ "spec": { "source": null, "sources": [native(), source(&claim(3))] } }),
+    );
+    let revisions = |list: Value| sync(&many, json!({ "revisions": list }));
+    let rows = |user, others: Result<(), Code>| -> Vec<Row<'static>> {
+        vec![
+            ("none", user, Some(current()), revision(""), Ok(())),
+            ("the spec's", user, Some(current()), revision("main"), Ok(())),
+            ("another", user, Some(current()), revision("abc"), others),
+            ("several", user, Some(many.clone()), revisions(json!(["main", ""])), Ok(())),
+            ("several, another", user, Some(many.clone()), revisions(json!(["", "abc"])), others),
+            (
+                "several, another native",
+                user,
+                Some(many.clone()),
+                revisions(json!(["abc"])),
+                others,
+            ),
+        ]
+    };
+    let world = World::default;
+    check(&world(), rows(ALICE, Err(Code::Permission)));
+    // What it stood for.
+    check(&world(), rows(ARGOCD, Ok(())));
+    check(&world(), rows(SERVER, Ok(())));
+    check(&world(), rows("system:serviceaccount:argocd-x:argocd-server", Err(Code::Permission)));
+    check(&world().ruled(json!({ "freely": ["revision"] })), rows(ALICE, Ok(())));
+    check(&world().may(ALICE, Verb::Promote, "shop:prod"), rows(ALICE, Ok(())));
+
+    let mut pinning = world().may(ALICE, Verb::Promote, "shop:prod");
+    pinning.pins("3f2a");
+    let pinned = with(current(), json!({ "spec": { "source": { "targetRevision": "3f2a" } } }));
+    for user in [ALICE, ARGOCD, SERVER] {
+        check(
+            &pinning,
+            vec![
+                (
+                    "the pin",
+                    user,
+                    Some(pinned.clone()),
+                    sync(&pinned, json!({ "revision": "3f2a" })),
+                    Ok(()),
+                ),
+                (
+                    "past the pin",
+                    user,
+                    Some(pinned.clone()),
+                    sync(&pinned, json!({ "revision": "abc" })),
+                    Err(Code::WrongRevision),
+                ),
+            ],
+        );
+    }
+}
+
+#[test]
+fn argocd_goes_on_from_the_sources_of_the_operation() {
+    let begun = |app: Value, operation: Value, result: Value| {
+        with(
+            app,
+            json!({ "operation": operation, "status": { "operationState": {
+                "phase": "Running", "operation": operation, "syncResult": result } } }),
+        )
+    };
+    let mine = source(&claim(3));
+    let explicit = json!({ "sync": { "source": mine } });
+    let plain = json!({ "sync": { "prune": true } });
+    let of = |source: Value| json!({ "source": source, "revision": "abc" });
+    let elsewhere = with(native(), json!({ "path": "elsewhere" }));
+    let compared = with(
+        current(),
+        json!({ "status": { "sync": { "status": "Synced", "comparedTo": { "source": elsewhere } } } }),
+    );
+    let none = Value::Null;
+    check(
+        &World::default(),
+        vec![
+            (
+                "its own",
+                ARGOCD,
+                Some(begun(current(), explicit.clone(), none.clone())),
+                begun(current(), explicit.clone(), of(mine.clone())),
+                Ok(()),
+            ),
+            (
+                "the spec's",
+                ARGOCD,
+                Some(begun(current(), plain.clone(), none.clone())),
+                begun(current(), plain.clone(), of(mine.clone())),
+                Ok(()),
+            ),
+            (
+                "what the spec was",
+                ARGOCD,
+                Some(begun(compared.clone(), plain.clone(), none.clone())),
+                begun(compared, plain.clone(), of(elsewhere.clone())),
+                Ok(()),
+            ),
+            (
+                "as before",
+                ARGOCD,
+                Some(begun(current(), explicit.clone(), of(elsewhere.clone()))),
+                begun(
+                    current(),
+                    explicit.clone(),
+                    with(of(elsewhere.clone()), json!({ "revision": "d" })),
+                ),
+                Ok(()),
+            ),
+            (
+                "others than its own",
+                ARGOCD,
+                Some(begun(current(), explicit.clone(), none.clone())),
+                begun(current(), explicit.clone(), of(elsewhere.clone())),
+                Err(Code::OperationState),
+            ),
+            (
+                "others than the spec's",
+                ARGOCD,
+                Some(begun(current(), plain.clone(), of(mine.clone()))),
+                begun(current(), plain.clone(), of(source(&claim(2)))),
+                Err(Code::OperationState),
+            ),
+            (
+                "more than its own",
+                ARGOCD,
+                Some(begun(current(), explicit.clone(), none)),
+                begun(current(), explicit, json!({ "sources": [mine, elsewhere] })),
+                Err(Code::OperationState),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_argocd_renders_without_the_plugin_is_not_deployed() {
+    let compared = |app: Value, status: Value| with(app, json!({ "status": status }));
+    let sync = |source: Value| json!({ "status": "OutOfSync", "comparedTo": source });
+    let one = |kind: &str| {
+        let of = json!({ "source": source(&claim(3)) });
+        compared(current(), json!({ "sync": sync(of), "sourceType": kind }))
+    };
+    let asked = |app: &Value| asking(app.clone(), json!({ "sync": {} }));
+    let many = json!({ "sources": [native(), source(&claim(3))] });
+    let several = |kinds: [&str; 2]| {
+        let app = with(current(), json!({ "spec": with(json!({ "source": null }), many.clone()) }));
+        compared(app, json!({ "sync": sync(many.clone()), "sourceTypes": kinds }))
+    };
+    let before = compared(
+        current(),
+        json!({ "sync": sync(json!({ "source": native() })), "sourceType": "Directory" }),
+    );
+    let rows = [
+        ("as Helm", one("Helm"), Err(Code::RenderedNatively)),
+        ("as it should", one("Plugin"), Ok(())),
+        ("not at all", one(""), Ok(())),
+        ("one of several", several(["Directory", "Directory"]), Err(Code::RenderedNatively)),
+        ("as several should", several(["Directory", "Plugin"]), Ok(())),
+        ("before it had the plugin", before, Ok(())),
+    ];
+    for (what, app, verdict) in rows {
+        for user in [ALICE, ARGOCD, SERVER] {
+            check(&World::default(), vec![(what, user, Some(app.clone()), asked(&app), verdict)]);
+        }
+    }
 }

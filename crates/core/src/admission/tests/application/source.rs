@@ -121,7 +121,7 @@ fn what_was_admitted_once_is_not_judged_again() {
     );
     let emptied = with(old.clone(), json!({ "spec": { "source": { "chart": "", "ref": "" } } }));
     check(
-        &World::default(),
+        &World::default().ruled(json!({ "freely": ["sources"] })),
         vec![
             ("something else in the spec", ALICE, Some(old.clone()), policy, Ok(())),
             ("what Argo CD leaves out", ALICE, Some(emptied), old.clone(), Ok(())),

@@ -1,0 +1,67 @@
+//! Joining: whoever writes an Application says which Stage it belongs to, and the Stage's Project says whether it takes it.
+
+use globset::Glob;
+use wharfinger_api::additions::ApplicationSelector;
+use wharfinger_api::argocd::{Application, Sources as _};
+
+use super::Change;
+use super::annotation::stages;
+use crate::admission::Stop;
+use crate::check::{Check, Code};
+use crate::claim::{StageName, ours};
+
+pub(super) fn judge(change: &Change<'_>) -> Result<(), Stop> {
+    stages(&change.new)
+        .iter()
+        .filter(|stage| joins(change, stage))
+        .try_for_each(|stage| taken(change, stage))
+}
+
+/// Whether the Application has not been what it is now to that Stage.
+pub(super) fn joins(change: &Change<'_>, stage: &StageName) -> bool {
+    let renders = |app: &Application| ours(app.spec.sources()).next().is_some();
+    change.old.as_ref().is_none_or(|old| {
+        !stages(old).contains(stage)
+            || (renders(&change.new) && !renders(old))
+            || app_project(old) != app_project(&change.new)
+    })
+}
+
+fn taken(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
+    let config = change.context.facts.config_live(&stage.project)?;
+    let rules = config.and_then(|config| config.spec.wharfinger.as_ref());
+    let selectors = rules.map_or(&[][..], |rules| &rules.applications);
+    let app = &change.new;
+    if selectors.is_empty() || selectors.iter().any(|selector| selects(selector, app)) {
+        return Ok(());
+    }
+    let text = format!(
+        "Project {} does not take Application {}/{} of AppProject {}",
+        stage.project,
+        app.namespace(),
+        app.name(),
+        app_project(app)
+    );
+    let fix = format!(
+        "Who owns the Project adds to the ProjectConfig of {}, spec.wharfinger.applications: {{namespace: {}, project: {}, name: {}}}",
+        stage.project,
+        app.namespace(),
+        app_project(app),
+        app.name()
+    );
+    Err(Check::failed(Code::Joining, text).fix(fix).into())
+}
+
+fn selects(selector: &ApplicationSelector, app: &Application) -> bool {
+    // What is no glob chooses nothing.
+    let matches = |glob: &str, name: &str| {
+        glob.is_empty() || Glob::new(glob).is_ok_and(|glob| glob.compile_matcher().is_match(name))
+    };
+    matches(&selector.namespace, app.namespace())
+        && matches(&selector.project, app_project(app))
+        && matches(&selector.name, app.name())
+}
+
+fn app_project(app: &Application) -> &str {
+    if app.spec.project.is_empty() { "default" } else { &app.spec.project }
+}

@@ -1,0 +1,182 @@
+//! Every field of an Application, classified once: who may change it without a promotion.
+//!
+//! The guard looks here, and so does the table in the documentation. A field that is not here is nobody's: whoever changes
+//! it changes what is deployed, until somebody has looked at it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+use wharfinger_api::additions::Freedom;
+
+/// A field and all that is below it, but for what has a line of its own. `spec.source` stands for each source.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::admission) struct Field {
+    pub(in crate::admission) path: &'static str,
+    pub(in crate::admission) class: Class,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::admission) enum Class {
+    /// Anybody may change it who may write the Application: why that is no way around a promotion.
+    Harmless(&'static str),
+    /// Put back by the write that changes it.
+    Pinned(&'static str),
+    /// Changes what is deployed or where: takes `promote`, or this freedom of the Project.
+    Freely(Freedom),
+    /// Judged by a rule of its own: which.
+    Rule(Rule, &'static str),
+    /// Written by Argo CD's controllers alone. The controller believes it.
+    Evidence,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::admission) enum Rule {
+    /// Which Stage the Application belongs to.
+    Membership,
+    /// `bypass` on the Stage.
+    Glass,
+    /// Never.
+    Never,
+    /// Operations deploy the sources that the spec has.
+    Sources,
+    /// Operations deploy the revision that the spec or the Freight names.
+    Revision,
+    /// Argo CD goes on from here while an operation runs.
+    Record,
+}
+
+const fn harmless(path: &'static str, why: &'static str) -> Field {
+    Field { path, class: Class::Harmless(why) }
+}
+
+const fn freely(path: &'static str, freedom: Freedom) -> Field {
+    Field { path, class: Class::Freely(freedom) }
+}
+
+const fn rule(path: &'static str, rule: Rule, what: &'static str) -> Field {
+    Field { path, class: Class::Rule(rule, what) }
+}
+
+const fn evidence(path: &'static str) -> Field {
+    Field { path, class: Class::Evidence }
+}
+
+pub(in crate::admission) const FIELDS: &[Field] = &[
+    rule(
+        "metadata.annotations.kargo.akuity.io/authorized-stage",
+        Rule::Membership,
+        "joining is allowed where the Project takes the Application; leaving takes `promote` on the Stage, or a user in `releasedBy`",
+    ),
+    rule(
+        "metadata.annotations.wharfinger.dev/break-glass",
+        Rule::Glass,
+        "takes `bypass` on the Stage",
+    ),
+    harmless(
+        "metadata.annotations",
+        "other annotations steer Argo CD's looking and telling, not what is rendered",
+    ),
+    harmless("metadata.labels", "nothing is rendered from them"),
+    harmless("metadata.finalizers", "they say what happens at the end, and deleting is allowed"),
+    harmless(
+        "metadata.ownerReferences",
+        "they say with whom it is deleted, and deleting is allowed",
+    ),
+    freely("spec.destination", Freedom::Destination),
+    freely("spec.ignoreDifferences", Freedom::IgnoreDifferences),
+    harmless("spec.info", "for people"),
+    freely("spec.project", Freedom::Project),
+    harmless("spec.revisionHistoryLimit", "how much Argo CD remembers"),
+    rule(
+        "spec.sourceHydrator",
+        Rule::Never,
+        "it would be deployed in place of what is rendered with Freight",
+    ),
+    harmless("spec.syncPolicy.automated", "when it is deployed, not what: the claim stays"),
+    harmless("spec.syncPolicy.managedNamespaceMetadata", "labels and annotations of the namespace"),
+    harmless("spec.syncPolicy.retry", "how often it is tried"),
+    harmless("spec.syncPolicy.syncOptions", "how it is applied, not what"),
+    freely("spec.source.chart", Freedom::Repository),
+    freely("spec.source.directory", Freedom::Parameters),
+    freely("spec.source.helm", Freedom::Parameters),
+    freely("spec.source.kustomize", Freedom::Parameters),
+    freely("spec.source.name", Freedom::Sources),
+    freely("spec.source.path", Freedom::Path),
+    Field {
+        path: "spec.source.plugin.env",
+        class: Class::Pinned(
+            "`WHARFINGER_STAGE` and `WHARFINGER_FREIGHT` are put back; other entries are free, for nothing is rendered from them",
+        ),
+    },
+    rule(
+        "spec.source.plugin.name",
+        Rule::Membership,
+        "as the annotation: taking the plugin away is leaving",
+    ),
+    freely("spec.source.plugin.parameters", Freedom::Parameters),
+    freely("spec.source.ref", Freedom::Sources),
+    freely("spec.source.repoURL", Freedom::Repository),
+    freely("spec.source.tagPrefix", Freedom::Revision),
+    freely("spec.source.targetRevision", Freedom::Revision),
+    freely("spec.sources", Freedom::Sources),
+    harmless("operation.info", "for people"),
+    harmless("operation.initiatedBy", "for people; no permission follows from it"),
+    harmless("operation.retry", "how often it is tried"),
+    harmless("operation.sync.autoHealAttemptsCount", "Argo CD counts its own attempts"),
+    harmless("operation.sync.dryRun", "nothing is applied, and no promotion is done by it"),
+    rule(
+        "operation.sync.manifests",
+        Rule::Never,
+        "they would be deployed in place of what is rendered with Freight",
+    ),
+    harmless("operation.sync.prune", "what is gone from the sources goes from the cluster"),
+    harmless(
+        "operation.sync.resources",
+        "less of the same; Argo CD does not enter it in its history, so no promotion is done by it",
+    ),
+    rule("operation.sync.revision", Rule::Revision, REVISION),
+    rule("operation.sync.revisions", Rule::Revision, REVISION),
+    rule("operation.sync.source", Rule::Sources, SOURCES),
+    rule("operation.sync.sources", Rule::Sources, SOURCES),
+    harmless("operation.sync.syncOptions", "how it is applied, not what"),
+    harmless("operation.sync.syncStrategy", "how it is applied, not what"),
+    evidence("status"),
+    rule("status.operationState.operation.sync.manifests", Rule::Record, RECORD),
+    rule("status.operationState.operation.sync.source", Rule::Record, RECORD),
+    rule("status.operationState.operation.sync.sources", Rule::Record, RECORD),
+    rule("status.operationState.syncResult.source", Rule::Record, RECORD),
+    rule("status.operationState.syncResult.sources", Rule::Record, RECORD),
+];
+
+const REVISION: &str = "what the Freight pins, else what `targetRevision` says; another takes `promote` or the freedom `revision`. Argo CD's own accounts send the commit that `targetRevision` stood for";
+const SOURCES: &str = "only those of the spec, with the claim that the Stage holds";
+const RECORD: &str = "Argo CD's application controller alone, and only for an operation that was admitted. Anybody may end an operation (phase `Terminating`) or forget it (`null`)";
+
+/// The class of a field; nothing for one that nobody has looked at.
+pub(in crate::admission) fn class(path: &str) -> Option<Class> {
+    let path = path.replacen("spec.sources[]", "spec.source", 1);
+    let covers = |field: &&Field| {
+        path.strip_prefix(field.path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[', '{']))
+    };
+    FIELDS.iter().filter(covers).max_by_key(|field| field.path.len()).map(|field| field.class)
+}
+
+/// The fields below `path` that differ, each as deep as the table goes.
+pub(in crate::admission) fn changed(path: &str, old: &Value, new: &Value) -> Vec<String> {
+    if old == new {
+        return vec![];
+    }
+    let deeper =
+        |field: &Field| field.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+    let objects = [old, new].iter().all(|value| value.is_object() || value.is_null());
+    if !objects || !FIELDS.iter().any(deeper) {
+        return vec![path.to_owned()];
+    }
+    let keys: BTreeSet<_> =
+        [old, new].into_iter().filter_map(Value::as_object).flat_map(Map::keys).collect();
+    let at = |value: &Value, key: &str| value.get(key).cloned().unwrap_or_default();
+    keys.into_iter()
+        .flat_map(|key| changed(&format!("{path}.{key}"), &at(old, key), &at(new, key)))
+        .collect()
+}
