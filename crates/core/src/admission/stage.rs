@@ -14,9 +14,11 @@ use crate::claim::StageName;
 pub(super) fn mutate(context: &Context<'_>) -> Result<Allowed, Stop> {
     let Some(mut object) = context.review.new.cloned() else { return Ok(Allowed::default()) };
     let warnings = legacy::stage(context, &mut object)?;
-    let new: Stage = read(&object, "as it was sent")?;
-    shard::label(&mut object["metadata"], &new.spec.shard);
-    request::sign(context, &mut object["metadata"]);
+    // What can't be understood is left as it is: the schema says what is wrong with it, all at once.
+    if let Ok(new) = read::<Stage>(&object, "as it was sent") {
+        shard::label(&mut object["metadata"], &new.spec.shard);
+        request::sign(context, &mut object["metadata"]);
+    }
     Ok(Allowed { warnings, object: Some(object), ..Allowed::default() })
 }
 

@@ -131,7 +131,10 @@ mod tests {
             { "as": "again", "task": { "name": "deploy", "kind": "ClusterPromotionTask" }, "vars": [{ "name": "image", "value": "" }] },
         ]);
         let given = |image: &str| {
-            [json!({ "name": "wait", "value": "5m" }), json!({ "name": "image", "value": image })]
+            let named = json!({ "name": "image" });
+            let image = json!({ "name": "image", "value": image });
+            let image = if image["value"] == "" { named } else { image };
+            [json!({ "name": "wait", "value": "5m" }), image]
         };
         let with_own = |image: &str| {
             let [wait, image] = given(image);

@@ -144,7 +144,7 @@ fn judged(worlds: &Worlds, path: &'static str, kind: &str, at: usize) {
             Verdict::Allow(_) => assert!(!denied, "{path} ({at}): {user} may not change it"),
             Verdict::Deny(check) => {
                 assert!(denied, "{path} ({at}): {user} may change it, but: {check}");
-                assert_ne!(check.code, UNREADABLE, "{path}: {check}");
+                assert_ne!(check.code, Code::Unreadable, "{path}: {check}");
             }
             Verdict::Ask(question) => panic!("{path}: {question:?}"),
         }
