@@ -5,20 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
 use futures::{Stream, StreamExt as _, pin_mut};
-use kube::api::{ListParams, PartialObjectMeta};
+use kube::api::{ListParams, ObjectMeta, PartialObjectMeta};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tracing::{info, warn};
 use wharfinger_api::argocd::Application;
-use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Stage};
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Stage, StageSpec};
 use wharfinger_core::admission::Named;
 use wharfinger_core::claim::StageName;
-use wharfinger_daemon::{Gate, Readiness, Shutdown, Tasks};
+use wharfinger_daemon::{Gate, Readiness, Shutdown, Tasks, Unreadable, watch_readable};
 
 pub(crate) struct Caches {
     stages: Cache<Stage>,
+    unreadable: Unreadable,
     applications: Cache<PartialObjectMeta<Application>>,
 }
 
@@ -39,7 +40,8 @@ impl Caches {
         tasks: &mut Tasks,
         #[cfg(feature = "fault-points")] hold: &crate::fault::Hold,
     ) -> Self {
-        let stages = watcher(Api::<Stage>::all(client.clone()), watcher::Config::default());
+        let unreadable = Unreadable::default();
+        let stages = watch_readable(Api::all(client.clone()), bare, unreadable.clone());
         let stages = stages.default_backoff().modify(|stage| stage.managed_fields_mut().clear());
         let applications = watcher(
             Api::<PartialObjectMeta<Application>>::all(client.clone()),
@@ -47,6 +49,7 @@ impl Caches {
         );
         let applications = applications.default_backoff().modify(prune);
         Self {
+            unreadable,
             stages: Cache::fill(
                 "stages",
                 stages,
@@ -66,9 +69,12 @@ impl Caches {
         }
     }
 
-    /// A Stage, or that there is none; nothing before the cache was filled.
+    /// A Stage, or that there is none; nothing before the cache was filled, nor about one that can't be read.
     #[expect(clippy::option_option, reason = "no cache and no Stage are two things")]
     pub(crate) fn stage(&self, name: &StageName) -> Option<Option<Arc<Stage>>> {
+        if self.unreadable.contains(&name.project, &name.stage) {
+            return None;
+        }
         let key = ObjectRef::new(&name.stage).within(&name.project);
         self.stages.filled().map(|stages| stages.get(&key))
     }
@@ -151,6 +157,10 @@ fn naming<'a>(
         .collect();
     found.sort_unstable();
     found
+}
+
+fn bare(metadata: ObjectMeta) -> Stage {
+    Stage { metadata, ..Stage::new("", StageSpec::default()) }
 }
 
 /// Keeps of ten thousand Applications what is asked for.
