@@ -4,11 +4,12 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::Stream;
-use kube::core::NamespaceResourceScope;
+use kube::core::{NamespaceResourceScope, ObjectMeta};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
+use wharfinger_daemon::{Unreadable, watch_readable};
 
 use crate::refusal::Refusal;
 
@@ -42,6 +43,17 @@ impl Cluster {
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     {
         watcher(Api::all(self.0.clone()), watcher::Config::default())
+    }
+
+    /// The same, but for those that can't be read: they are as if they were not there, and whoever asks for one reads it.
+    pub fn watch_readable<K>(
+        &self,
+        bare: fn(ObjectMeta) -> K,
+    ) -> impl Stream<Item = watcher::Result<Event<K>>> + Send + use<K>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        watch_readable(Api::all(self.0.clone()), bare, Unreadable::default())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _, pin_mut};
-use kube::core::PartialObjectMeta;
+use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::watcher::{self, Event};
@@ -70,7 +70,7 @@ impl Facts {
         );
 
         let (stages, writer) = store();
-        let seen = cluster.watch().modify(|stage: &mut Stage| {
+        let seen = cluster.watch_readable(bare).modify(|stage: &mut Stage| {
             stage.meta_mut().managed_fields = None;
             stage.spec = StageSpec::default();
             if let Some(status) = &mut stage.status {
@@ -139,6 +139,10 @@ impl Facts {
         let evidence = Evidence::of(&found, stage, claim, assignment, phase.as_deref());
         Ok((SeenApp { annotation: annotation(&found), live: true }, evidence))
     }
+}
+
+fn bare(metadata: ObjectMeta) -> Stage {
+    Stage { metadata, ..Stage::new("", StageSpec::default()) }
 }
 
 fn annotation(object: &impl Resource) -> Option<String> {

@@ -14,5 +14,6 @@ mod owners;
 mod promotions;
 mod refusals;
 mod rendered;
+mod renewal;
 mod uninstall;
 mod wharf;

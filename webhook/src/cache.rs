@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
 use futures::{Stream, StreamExt as _, pin_mut};
-use kube::api::{ListParams, PartialObjectMeta};
+use kube::api::{ListParams, ObjectMeta, PartialObjectMeta};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource as _, ResourceExt};
 use tracing::{info, warn};
 use wharfinger_api::argocd::Application;
-use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, ProjectConfig, Stage};
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, ProjectConfig, Stage, StageSpec};
 use wharfinger_core::admission::Named;
 use wharfinger_core::claim::StageName;
 use wharfinger_core::freight::holds;
-use wharfinger_daemon::{Gate, Readiness, Shutdown, Tasks};
+use wharfinger_daemon::{Gate, Readiness, Shutdown, Tasks, Unreadable, watch_readable};
 
 pub(crate) struct Caches {
     stages: Cache<Stage>,
@@ -31,6 +31,8 @@ where
     store: Store<K>,
     /// Filled once. From then on it may be behind, but it is never without what there was.
     filled: Arc<AtomicBool>,
+    /// There, and not in the store.
+    unreadable: Unreadable,
 }
 
 impl Caches {
@@ -41,10 +43,13 @@ impl Caches {
         tasks: &mut Tasks,
         #[cfg(feature = "fault-points")] hold: &crate::fault::Hold,
     ) -> Self {
-        let stages = watcher(Api::<Stage>::all(client.clone()), watcher::Config::default());
+        let [no_stages, no_configs] = [Unreadable::default(), Unreadable::default()];
+        let bare = |metadata| Stage { metadata, ..Stage::new("", StageSpec::default()) };
+        let stages = watch_readable(Api::all(client.clone()), bare, no_stages.clone());
         let stages = stages.default_backoff().modify(|stage| stage.managed_fields_mut().clear());
-        let configs =
-            watcher(Api::<ProjectConfig>::all(client.clone()), watcher::Config::default());
+        let bare =
+            |metadata| ProjectConfig { metadata, ..ProjectConfig::new("", Default::default()) };
+        let configs = watch_readable(Api::all(client.clone()), bare, no_configs.clone());
         let configs = configs.default_backoff().modify(|config| {
             config.managed_fields_mut().clear();
             config.status = None;
@@ -58,6 +63,7 @@ impl Caches {
             stages: Cache::fill(
                 "stages",
                 stages,
+                no_stages,
                 readiness,
                 tasks,
                 #[cfg(feature = "fault-points")]
@@ -66,6 +72,7 @@ impl Caches {
             configs: Cache::fill(
                 "projectconfigs",
                 configs,
+                no_configs,
                 readiness,
                 tasks,
                 #[cfg(feature = "fault-points")]
@@ -74,6 +81,7 @@ impl Caches {
             applications: Cache::fill(
                 "applications",
                 applications,
+                Unreadable::default(),
                 readiness,
                 tasks,
                 #[cfg(feature = "fault-points")]
@@ -82,18 +90,16 @@ impl Caches {
         }
     }
 
-    /// A Stage, or that there is none; nothing before the cache was filled.
+    /// A Stage, or that there is none; nothing before the cache was filled, nor about one that can't be read.
     #[expect(clippy::option_option, reason = "no cache and no Stage are two things")]
     pub(crate) fn stage(&self, name: &StageName) -> Option<Option<Arc<Stage>>> {
-        let key = ObjectRef::new(&name.stage).within(&name.project);
-        self.stages.filled().map(|stages| stages.get(&key))
+        self.stages.get(&name.project, &name.stage)
     }
 
-    /// How a Project works, or that nothing says so; nothing before the cache was filled.
+    /// How a Project works, or that nothing says so; nothing before the cache was filled, nor where it can't be read.
     #[expect(clippy::option_option, reason = "no cache and no ProjectConfig are two things")]
     pub(crate) fn config(&self, project: &str) -> Option<Option<Arc<ProjectConfig>>> {
-        let key = ObjectRef::new(project).within(project);
-        self.configs.filled().map(|configs| configs.get(&key))
+        self.configs.get(project, project)
     }
 
     /// The Stages that hold a piece of Freight; nothing before the cache was filled.
@@ -117,6 +123,7 @@ where
     fn fill(
         kind: &'static str,
         events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+        unreadable: Unreadable,
         readiness: &Readiness,
         tasks: &mut Tasks,
         #[cfg(feature = "fault-points")] hold: crate::fault::Hold,
@@ -132,7 +139,16 @@ where
         };
         // What is judged while the process ends is judged by what is known then.
         tasks.support(kind, |last| filler.run(kind, events, last));
-        Self { store, filled }
+        Self { store, filled, unreadable }
+    }
+
+    #[expect(clippy::option_option, reason = "no cache and no object are two things")]
+    fn get(&self, namespace: &str, name: &str) -> Option<Option<Arc<K>>> {
+        if self.unreadable.contains(namespace, name) {
+            return None;
+        }
+        let key = ObjectRef::new(name).within(namespace);
+        self.filled().map(|store| store.get(&key))
     }
 
     fn filled(&self) -> Option<&Store<K>> {

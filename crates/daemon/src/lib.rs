@@ -33,6 +33,7 @@ mod args;
 mod clock;
 mod kube;
 mod log;
+mod readable;
 mod tasks;
 pub mod tls;
 
@@ -40,6 +41,7 @@ pub use admin::{Gate, Readiness};
 pub use args::{AdminArgs, LogFormat};
 pub use clock::Clock;
 pub use kube::{Error as KubeError, client as kube_client, config as kube_config, crypto};
+pub use readable::{Unreadable, watch_readable};
 pub use tasks::Tasks;
 /// Told to everything that has to end when the process ends.
 pub use tokio_util::sync::CancellationToken as Shutdown;

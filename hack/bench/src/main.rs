@@ -7,17 +7,19 @@ mod sidecar;
 mod stages;
 mod standalone;
 mod watched;
+mod webhook;
 
 use anyhow::{Result, bail};
 
 type Benchmark = fn() -> Result<()>;
 
 fn main() -> Result<()> {
-    let all: [(&str, Benchmark); 4] = [
+    let all: [(&str, Benchmark); 5] = [
         ("promotion", promotion::run),
         ("sidecar", sidecar::run),
         ("stages", stages::run),
         ("standalone", standalone::run),
+        ("webhook", webhook::run),
     ];
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if let Some(unknown) = wanted.iter().find(|w| all.iter().all(|(name, _)| name != w)) {

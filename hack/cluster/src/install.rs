@@ -2,7 +2,7 @@
 //!
 //! What a user applies is applied here, word for word. Only what plain processes need differs:
 //!
-//! * the webhooks are reached by URL instead of by Service;
+//! * the webhooks are reached by URL instead of by Service, with a certificate that is there from the start;
 //! * the patch of repo-server's Deployment is read, and its environment given to the process;
 //! * a second Argo CD gets the permissions of the first, and counts as Argo CD in match conditions.
 

@@ -40,13 +40,15 @@ pub enum Role {
     ArgoCdServer,
     Sidecar(Instance),
     Webhook,
+    /// A second replica of it, if a test starts one.
+    SecondWebhook,
     Controller,
 }
 
 impl Role {
     /// Whether it is one of Wharfinger's own processes.
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Sidecar(_) | Self::Webhook | Self::Controller)
+        matches!(self, Self::Sidecar(_) | Self::Webhook | Self::SecondWebhook | Self::Controller)
     }
 }
 
@@ -67,6 +69,7 @@ impl fmt::Display for Role {
             Self::ArgoCdServer => ("argocd-server", Instance::First),
             Self::Sidecar(instance) => ("wharfinger-sidecar", instance),
             Self::Webhook => ("wharfinger-webhook", Instance::First),
+            Self::SecondWebhook => ("wharfinger-webhook", Instance::Second),
             Self::Controller => ("wharfinger-controller", Instance::First),
         };
         let suffix = if instance == Instance::Second { "-b" } else { "" };

@@ -41,17 +41,43 @@ impl Cluster {
         })
     }
 
+    /// With a certificate from files: it is there at once.
     pub(crate) fn start_webhook(&self, binaries: &Binaries) -> Result<Process> {
         let (certificate, key) = self.keys.serving("wharfinger-webhook")?;
+        let tls = [
+            "--tls-mode=files".to_owned(),
+            format!("--tls-cert={}", certificate.display()),
+            format!("--tls-key={}", key.display()),
+        ];
+        self.keep(binaries, "wharfinger-webhook")?;
+        self.start_a_webhook(Role::Webhook, &tls)
+    }
+
+    /// Replaces the webhook by two replicas that make their certificate themselves, valid for `life`. The API server goes
+    /// on calling the port of the first.
+    pub fn start_own_webhooks(&self, life: &str) -> Result<[Process; 2]> {
+        let tls = [
+            "--tls-mode=own".to_owned(),
+            "--tls-names=127.0.0.1".to_owned(),
+            format!("--tls-life={life}"),
+        ];
+        let first = self.process(Role::Webhook)?;
+        first.stop()?;
+        let others = first.args().into_iter().filter(|arg| !arg.starts_with("--tls-"));
+        first.set_args(others.chain(tls.iter().cloned()).collect());
+        first.start()?;
+        Ok([first, self.start_a_webhook(Role::SecondWebhook, &tls)?])
+    }
+
+    fn start_a_webhook(&self, role: Role, tls: &[String]) -> Result<Process> {
         let namespaces: Vec<&str> =
             self.instances().iter().map(|instance| instance.namespace()).collect();
-        self.start_ours(binaries, Role::Webhook, Identity::WEBHOOK, |program, ports| {
+        self.start_copy(role, Identity::WEBHOOK, |program, ports| {
             let port = self.port()?;
             ports.insert("https", port);
             Ok(program
                 .args(["--listen".to_owned(), format!("127.0.0.1:{port}")])
-                .args(["--tls-cert", &certificate.to_string_lossy()])
-                .args(["--tls-key", &key.to_string_lossy()])
+                .args(tls)
                 .args(["--controller-identity", &Identity::CONTROLLER.to_string()])
                 .args(["--argocd-identities", &namespaces.join(",")]))
         })
@@ -83,9 +109,17 @@ impl Cluster {
         identity: Identity,
         arguments: impl Fn(Program, &mut BTreeMap<&'static str, u16>) -> Result<Program>,
     ) -> Result<Process> {
-        let name = role.to_string();
-        let package = name.trim_end_matches("-b");
-        let copy = self.keep(binaries, package)?;
+        self.keep(binaries, package(role))?;
+        self.start_copy(role, identity, arguments)
+    }
+
+    fn start_copy(
+        &self,
+        role: Role,
+        identity: Identity,
+        arguments: impl Fn(Program, &mut BTreeMap<&'static str, u16>) -> Result<Program>,
+    ) -> Result<Process> {
+        let copy = self.file("bin").join(package(role));
         let kubeconfig = self.kubeconfig(identity)?;
         self.launch(role, || {
             let admin = self.port()?;
@@ -98,6 +132,15 @@ impl Cluster {
             let program = arguments(program, &mut ports)?;
             Ok(Spec { program, ready: Ready::Http { port: admin, path: "/readyz" }, ports })
         })
+    }
+}
+
+fn package(role: Role) -> &'static str {
+    match role {
+        Role::Sidecar(_) => "wharfinger-sidecar",
+        Role::Webhook | Role::SecondWebhook => "wharfinger-webhook",
+        Role::Controller => "wharfinger-controller",
+        _ => unreachable!("{role} is not ours"),
     }
 }
 

@@ -218,3 +218,55 @@ async fn of_namespaces_and_freight_only_metadata_is_read() {
         "{seen:?}"
     );
 }
+
+#[tokio::test]
+async fn a_stage_that_cant_be_read_holds_up_nobody_else_and_is_not_taken_for_absent() {
+    let stage = |name: &str, requested: Value| {
+        json!({ "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Stage",
+        "metadata": { "name": name, "namespace": "shop", "resourceVersion": "1" }, "spec": { "requestedFreight": requested } })
+    };
+    let (good, bad) = (stage("prod", json!([])), stage("odd", json!("all of it")));
+    let api = service_fn(move |request: http::Request<Body>| {
+        let uri = request.uri().to_string();
+        let list =
+            |items: &[&Value]| json!({ "metadata": { "resourceVersion": "1" }, "items": items });
+        let answer = match uri.as_str() {
+            uri if uri.contains("watch=") => None,
+            uri if uri.contains("/stages/odd") => Some(bad.clone()),
+            uri if uri.contains("/stages?") => Some(list(&[&bad, &good])),
+            _ => Some(list(&[])),
+        };
+        async move {
+            let Some(answer) = answer else { return std::future::pending().await };
+            let body = Body::from(answer.to_string().into_bytes());
+            Ok::<_, tower::BoxError>(http::Response::new(body))
+        }
+    });
+    let client = Client::new(api, "default");
+    let (readiness, mut tasks) = (Readiness::default(), Tasks::until(Shutdown::new()));
+    let caches = Caches::fill(
+        &client,
+        &readiness,
+        &mut tasks,
+        #[cfg(feature = "fault-points")]
+        &crate::fault::Hold::default(),
+    );
+    let cluster = Cluster { client, caches };
+    let judged = async {
+        readiness.ready().await;
+        let find = async |name: &str| {
+            let question = Question::Stage { name: name.parse().unwrap(), live: false };
+            cluster.find(question, &User::default()).await
+        };
+        let found = find("shop:prod").await.unwrap();
+        assert!(matches!(found, Fact::Stage { live: false, stage: Some(_), .. }));
+        let found = find("shop:gone").await.unwrap();
+        assert!(matches!(found, Fact::Stage { live: false, stage: None, .. }));
+        let error = format!("{:#}", find("shop:odd").await.err().expect("it can't be read"));
+        assert!(error.starts_with("Stage shop:odd") && error.contains("all of it"), "{error}");
+    };
+    tokio::select! {
+        () = judged => {}
+        ended = tasks.run() => panic!("{ended:?}"),
+    }
+}

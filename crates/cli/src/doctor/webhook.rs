@@ -109,8 +109,9 @@ fn configured(kind: &str, wanted: &Value, found: Option<&Value>) -> Check {
         }
     }
     if !wrong.is_empty() {
-        return Check::failed(Code::Webhook, format!("{kind}: {}", wrong.join("; ")))
-            .fix(format!("{INSTALL}, with the caBundle of the webhook's certificate"));
+        return Check::failed(Code::Webhook, format!("{kind}: {}", wrong.join("; "))).fix(format!(
+            "{INSTALL}; the webhook writes the caBundle itself, or its log says why not"
+        ));
     }
     if !differs.is_empty() {
         let text = format!(
