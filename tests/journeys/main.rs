@@ -3,6 +3,7 @@
 //!
 //! Run on every save. Where the real Argo CD or the real API server matter, `tests/argocd` says so too.
 
+mod articles;
 mod commands;
 mod demo;
 mod story;

@@ -44,19 +44,14 @@ impl Story {
         let admin = Person(world.client(&User::admin()));
         world.repository.commit(&[("web/deployment.yaml", DEPLOYMENT)], "A Deployment")?;
         let story = Self { world, admin, _folder: folder };
-        let labels = json!({ "kargo.akuity.io/project": "true" });
-        story
-            .create("namespaces", "", json!({ "metadata": { "name": "shop", "labels": labels } }))
-            .await?;
+        story.namespace("shop").await?;
         story.create("projects", "", json!({ "metadata": { "name": "shop" } })).await?;
         let spec = json!({ "freightCreationPolicy": "Manual", "subscriptions": [{ "image": { "repoURL": "ghcr.io/acme/web" } }] });
         story
             .create("warehouses", "shop", json!({ "metadata": { "name": "web" }, "spec": spec }))
             .await?;
         for tag in ["v1", "v2"] {
-            let images = json!([{ "repoURL": "ghcr.io/acme/web", "tag": tag }]);
-            let origin = json!({ "kind": "Warehouse", "name": "web" });
-            story.create("freights", "shop", json!({ "metadata": { "generateName": "f-" }, "alias": tag, "origin": origin, "images": images })).await?;
+            story.freight_from("shop", "web", tag).await?;
         }
         Ok(story)
     }
@@ -67,6 +62,27 @@ impl Story {
 
     async fn create(&self, plural: &str, namespace: &str, object: Value) -> Result<Value> {
         self.admin.create(plural, namespace, object).await
+    }
+
+    /// The namespace of a Project.
+    pub(crate) async fn namespace(&self, project: &str) -> Result<()> {
+        let labels = json!({ "kargo.akuity.io/project": "true" });
+        let metadata = json!({ "name": project, "labels": labels });
+        self.create("namespaces", "", json!({ "metadata": metadata })).await?;
+        Ok(())
+    }
+
+    /// Freight with the image at that tag. Returns its name.
+    pub(crate) async fn freight_from(
+        &self,
+        project: &str,
+        warehouse: &str,
+        tag: &str,
+    ) -> Result<String> {
+        let images = json!([{ "repoURL": "ghcr.io/acme/web", "tag": tag }]);
+        let origin = json!({ "kind": "Warehouse", "name": warehouse });
+        let made = self.create("freights", project, json!({ "metadata": { "generateName": "f-" }, "alias": tag, "origin": origin, "images": images })).await?;
+        Ok(made["metadata"]["name"].as_str().context("Freight has a name")?.into())
     }
 
     pub(crate) async fn stage(&self, name: &str, sources: Value) -> Result<Value> {
@@ -80,10 +96,21 @@ impl Story {
 
     /// An Application that deploys to a namespace of its own name.
     pub(crate) async fn application(&self, name: &str, stage: &str) -> Result<Value> {
+        self.application_of("shop", name, stage).await
+    }
+
+    /// The same, of another Project's Stage.
+    pub(crate) async fn application_of(
+        &self,
+        project: &str,
+        name: &str,
+        stage: &str,
+    ) -> Result<Value> {
         self.create("namespaces", "", json!({ "metadata": { "name": name } })).await?;
         let source = json!({ "repoURL": self.world.repository.url(), "path": "web", "targetRevision": "main", "plugin": { "name": "wharfinger" } });
         let destination = json!({ "server": "https://kubernetes.default.svc", "namespace": name });
-        let annotations = json!({ "kargo.akuity.io/authorized-stage": format!("shop:{stage}") });
+        let annotations =
+            json!({ "kargo.akuity.io/authorized-stage": format!("{project}:{stage}") });
         self.create(
             "applications",
             "argocd",
@@ -162,6 +189,19 @@ impl Story {
         Ok(made["metadata"]["name"].as_str().context("a Promotion has a name")?.into())
     }
 
+    /// Promotes Freight, by its name, in any Project, and waits for the end.
+    pub(crate) async fn promote_in(
+        &self,
+        project: &str,
+        stage: &str,
+        freight: &str,
+    ) -> Result<Value> {
+        let promotion = json!({ "metadata": { "generateName": "p-" }, "spec": { "stage": stage, "freight": freight } });
+        let made = self.create("promotions", project, promotion).await?;
+        let name = made["metadata"]["name"].as_str().context("a Promotion has a name")?;
+        self.until("promotions", project, name, over).await
+    }
+
     /// Promotes, and is content with nothing but success.
     pub(crate) async fn promoted(&self, stage: &str, alias: &str) -> Result<Value> {
         let ended = self.promoted_to_an_end(stage, alias).await?;
@@ -175,12 +215,6 @@ impl Story {
     }
 
     pub(crate) async fn ended(&self, promotion: &str) -> Result<Value> {
-        let over = |p: &Value| {
-            matches!(
-                p["status"]["phase"].as_str(),
-                Some("Succeeded" | "Failed" | "Errored" | "Aborted")
-            )
-        };
         self.until("promotions", "shop", promotion, over).await
     }
 
@@ -279,7 +313,12 @@ impl Person {
         }
     }
 
-    async fn create(&self, plural: &str, namespace: &str, mut object: Value) -> Result<Value> {
+    pub(crate) async fn create(
+        &self,
+        plural: &str,
+        namespace: &str,
+        mut object: Value,
+    ) -> Result<Value> {
         let api = self.of(plural, namespace);
         let ApiResource { api_version, kind, .. } = resource(plural);
         object["apiVersion"] = api_version.into();
@@ -304,6 +343,12 @@ impl Person {
                 .await?
         ))
     }
+}
+
+/// Whether a Promotion has ended.
+fn over(promotion: &Value) -> bool {
+    let phase = promotion["status"]["phase"].as_str();
+    matches!(phase, Some("Succeeded" | "Failed" | "Errored" | "Aborted"))
 }
 
 fn resource(plural: &str) -> ApiResource {

@@ -1,27 +1,32 @@
 //! `wharf get`: the objects themselves, as tables or as they are.
 
+mod columns;
+
 use std::fmt::Debug;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, TypeMeta};
 use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
-use wharfinger_api::additions::REASON;
 use wharfinger_api::v1alpha1::{
-    CREATE_ACTOR, Freight, Project, Promotion, Stage, StageStatus, Warehouse,
+    ClusterConfig, ClusterPromotionTask, Freight, Project, ProjectConfig, Promotion,
+    PromotionRequest, PromotionTask, Stage, Target, Warehouse,
 };
 
-use crate::actor::person;
 use crate::exit::{Exit, Failure};
 use crate::find::all;
-use crate::freight::{self, alias, commits, short, version, versions};
+use crate::freight;
 use crate::near::did_you_mean;
-use crate::output::{Cell, Format, Table, age, clean, objects};
+use crate::output::{Format, Table, clean, objects};
 use crate::session::Session;
 
-/// List Projects, Stages, Freight, Promotions or Warehouses
+use columns::{
+    CLUSTER_CONFIGS, CLUSTER_TASKS, Columns, FREIGHTS, PROJECT_CONFIGS, PROJECTS, PROMOTIONS,
+    REQUESTS, Row, STAGES, TARGETS, TASKS, WAREHOUSES, discovered,
+};
+
+/// List the objects of a kind
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wharf get stages
@@ -49,6 +54,24 @@ enum Kind {
     /// The Warehouses, and what each has found
     #[command(visible_alias = "warehouse")]
     Warehouses(Named),
+    /// How the Project works
+    #[command(visible_alias = "projectconfig")]
+    Projectconfigs(Named),
+    /// How the whole installation works
+    #[command(visible_alias = "clusterconfig")]
+    Clusterconfigs(Named),
+    /// Steps that the Project's Stages share
+    #[command(visible_aliases = ["promotiontask", "promotasks", "promotask"])]
+    Promotiontasks(Named),
+    /// Steps that the Stages of all Projects share
+    #[command(visible_aliases = ["clusterpromotiontask", "clusterpromotasks", "clusterpromotask"])]
+    Clusterpromotiontasks(Named),
+    /// Promotions to several Targets at once
+    #[command(visible_alias = "promotionrequest")]
+    Promotionrequests(Named),
+    /// The places that a Stage may promote to
+    #[command(visible_alias = "target")]
+    Targets(Named),
 }
 
 #[derive(Debug, Args)]
@@ -92,19 +115,23 @@ struct OfPromotions {
 impl Get {
     pub async fn run(self, session: &Session) -> Result<Exit, Failure> {
         match self.kind {
-            Kind::Projects(named) => {
-                let api = |resource: &ApiResource, client| Api::all_with(client, resource);
-                let found = found::<Project>(session, api, &named.names).await?;
-                print(session, &named, &found, &PROJECTS)
+            Kind::Projects(named) => of_cluster::<Project>(session, &named, &PROJECTS).await,
+            Kind::Clusterconfigs(named) => {
+                of_cluster::<ClusterConfig>(session, &named, &CLUSTER_CONFIGS).await
             }
-            Kind::Stages(named) => {
-                let found = of_project::<Stage>(session, &named.names).await?;
-                print(session, &named, &found, &STAGES)
+            Kind::Clusterpromotiontasks(named) => {
+                of_cluster::<ClusterPromotionTask>(session, &named, &CLUSTER_TASKS).await
             }
-            Kind::Warehouses(named) => {
-                let found = of_project::<Warehouse>(session, &named.names).await?;
-                print(session, &named, &found, &WAREHOUSES)
+            Kind::Stages(named) => listed::<Stage>(session, &named, &STAGES).await,
+            Kind::Warehouses(named) => listed::<Warehouse>(session, &named, &WAREHOUSES).await,
+            Kind::Projectconfigs(named) => {
+                listed::<ProjectConfig>(session, &named, &PROJECT_CONFIGS).await
             }
+            Kind::Promotiontasks(named) => listed::<PromotionTask>(session, &named, &TASKS).await,
+            Kind::Promotionrequests(named) => {
+                listed::<PromotionRequest>(session, &named, &REQUESTS).await
+            }
+            Kind::Targets(named) => listed::<Target>(session, &named, &TARGETS).await,
             Kind::Promotions(OfPromotions { named, stage }) => {
                 let mut found = of_project::<Promotion>(session, &named.names).await?;
                 found.retain(|f| stage.as_ref().is_none_or(|s| f.object.spec.stage == *s));
@@ -149,6 +176,32 @@ impl<K> Found<K> {
     fn created(&self) -> Timestamp {
         self.raw.metadata.creation_timestamp.as_ref().map(|t| t.0).unwrap_or_default()
     }
+}
+
+/// The objects of a kind that is in no Project.
+async fn of_cluster<K>(
+    session: &Session,
+    named: &Named,
+    columns: &Columns<K>,
+) -> Result<Exit, Failure>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
+{
+    let api = |resource: &ApiResource, client| Api::all_with(client, resource);
+    let found = found::<K>(session, api, &named.names).await?;
+    if found.is_empty() {
+        session.console.say("There is none.");
+    }
+    print(session, named, &found, columns)
+}
+
+/// The objects of a kind in the Project, in the order of their names.
+async fn listed<K>(session: &Session, named: &Named, columns: &Columns<K>) -> Result<Exit, Failure>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
+{
+    let found = of_project::<K>(session, &named.names).await?;
+    print(session, named, &found, columns)
 }
 
 async fn of_project<K>(session: &Session, names: &[String]) -> Result<Vec<Found<K>>, Failure>
@@ -206,13 +259,6 @@ fn understood<K: Resource<DynamicType = ()> + DeserializeOwned>(
     Ok(Found { raw, object })
 }
 
-/// The columns of a kind, and for wide screens some more.
-struct Columns<K> {
-    header: &'static [&'static str],
-    wide: &'static [&'static str],
-    row: fn(&Found<K>, Timestamp) -> Row,
-}
-
 fn print<K>(
     session: &Session,
     named: &Named,
@@ -243,142 +289,4 @@ fn print<K>(
         console.line(line)?;
     }
     Ok(Exit::Done)
-}
-
-struct Row {
-    cells: Vec<Cell>,
-    wide: Vec<Cell>,
-}
-
-const PROJECTS: Columns<Project> =
-    Columns { header: &["NAME", "READY", "AGE"], wide: &[], row: projects };
-
-fn projects(found: &Found<Project>, now: Timestamp) -> Row {
-    let conditions = found.object.status.iter().flat_map(|s| &s.conditions);
-    Row {
-        cells: vec![found.name().into(), ready(conditions).0, age(found.created(), now).into()],
-        wide: vec![],
-    }
-}
-
-const STAGES: Columns<Stage> = Columns {
-    header: &["NAME", "VERSION", "FREIGHT", "GEN", "SINCE", "HEALTH", "STATUS"],
-    wide: &["COLLECTION", "PROMOTION"],
-    row: stages,
-};
-
-fn stages(found: &Found<Stage>, now: Timestamp) -> Row {
-    static NOTHING: std::sync::LazyLock<StageStatus> = std::sync::LazyLock::new(Default::default);
-    let status = found.object.status.as_ref().unwrap_or(&NOTHING);
-    let held = status.freight_history.first();
-    let names = held.iter().flat_map(|c| c.items.values()).map(|f| short(&f.name));
-    let assignment = status.assignment.as_ref();
-    let health = status.health.as_ref().map_or("", |h| &h.status);
-    let (_, message) = ready(&status.conditions);
-    Row {
-        cells: vec![
-            found.name().into(),
-            held.map(versions).unwrap_or_default().into(),
-            names.collect::<Vec<_>>().join(",").into(),
-            assignment.map(|a| a.generation.to_string()).unwrap_or_default().into(),
-            assignment.map(|a| age(a.assigned_at, now)).unwrap_or_default().into(),
-            Cell::word(health),
-            message.into(),
-        ],
-        wide: vec![
-            assignment.map(|a| a.collection.clone()).unwrap_or_default().into(),
-            assignment.map(|a| a.promotion.clone()).unwrap_or_default().into(),
-        ],
-    }
-}
-
-const FREIGHTS: Columns<Freight> = Columns {
-    header: &["NAME", "ALIAS", "VERSION", "COMMIT", "WAREHOUSE", "AGE", "IN", "VERIFIED"],
-    wide: &["APPROVED", "FULL NAME"],
-    row: freights,
-};
-
-fn freights(found: &Found<Freight>, now: Timestamp) -> Row {
-    let freight = &found.object;
-    let status = freight.status.clone().unwrap_or_default();
-    let listed = |stages: Vec<String>| Cell::from(stages.join(","));
-    Row {
-        cells: vec![
-            short(&found.name()).to_owned().into(),
-            alias(freight).to_owned().into(),
-            version(freight).into(),
-            commits(freight).into(),
-            freight.origin.name.clone().into(),
-            age(discovered(freight), now).into(),
-            listed(status.currently_in.into_keys().collect()),
-            listed(status.verified_in.into_keys().collect()),
-        ],
-        wide: vec![listed(status.approved_for.into_keys().collect()), found.name().into()],
-    }
-}
-
-const PROMOTIONS: Columns<Promotion> = Columns {
-    header: &["NAME", "STAGE", "VERSION", "FREIGHT", "PHASE", "AGE"],
-    wide: &["BY", "REASON", "MESSAGE"],
-    row: promotions,
-};
-
-fn promotions(found: &Found<Promotion>, now: Timestamp) -> Row {
-    let promotion = &found.object;
-    let status = promotion.status.clone().unwrap_or_default();
-    let annotation = |key: &str| promotion.annotations().get(key).cloned().unwrap_or_default();
-    let phase = if status.phase.is_empty() { "Pending" } else { &status.phase };
-    let held = status.freight_collection.as_ref().map(versions).unwrap_or_default();
-    Row {
-        cells: vec![
-            found.name().into(),
-            promotion.spec.stage.clone().into(),
-            held.into(),
-            short(promotion.spec.freight.as_deref().unwrap_or_default()).to_owned().into(),
-            Cell::word(phase),
-            age(found.created(), now).into(),
-        ],
-        wide: vec![
-            person(&annotation(CREATE_ACTOR)).to_owned().into(),
-            annotation(REASON).into(),
-            status.message.into(),
-        ],
-    }
-}
-
-const WAREHOUSES: Columns<Warehouse> = Columns {
-    header: &["NAME", "POLICY", "INTERVAL", "READY", "LAST FREIGHT", "DISCOVERED", "AGE"],
-    wide: &["STATUS"],
-    row: warehouses,
-};
-
-fn warehouses(found: &Found<Warehouse>, now: Timestamp) -> Row {
-    let Warehouse { spec, status, .. } = &found.object;
-    let status = status.clone().unwrap_or_default();
-    let (ready, message) = ready(&status.conditions);
-    let at = status.discovered_artifacts.as_ref().and_then(|d| d.discovered_at.as_ref());
-    Row {
-        cells: vec![
-            found.name().into(),
-            spec.freight_creation_policy.clone().into(),
-            spec.interval.clone().into(),
-            ready,
-            short(&status.last_freight_id).to_owned().into(),
-            at.map(|t| age(t.0, now)).unwrap_or_default().into(),
-            age(found.created(), now).into(),
-        ],
-        wide: vec![message.into()],
-    }
-}
-
-/// The condition Ready, and why.
-fn ready<'c>(conditions: impl IntoIterator<Item = &'c Condition>) -> (Cell, String) {
-    let ready = conditions.into_iter().find(|c| c.type_ == "Ready");
-    ready.map_or_else(Default::default, |c| (Cell::word(&c.status), c.message.clone()))
-}
-
-/// When the newest artifact of Freight was discovered, or the Freight made.
-fn discovered(freight: &Freight) -> Timestamp {
-    let created = freight.metadata.creation_timestamp.as_ref();
-    freight.discovered_at.as_ref().or(created).map(|t| t.0).unwrap_or_default()
 }

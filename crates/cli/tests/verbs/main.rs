@@ -333,6 +333,100 @@ async fn why_shows_every_check() {
 }
 
 #[tokio::test]
+async fn every_kind_has_a_table() {
+    let api = shop();
+    let made = json!({ "name": "one", "namespace": "shop", "creationTimestamp": "2026-11-21T11:18:04Z", "labels": { "region": "eu" } });
+    let conditions = json!([{ "type": "Ready", "status": "False", "reason": "R", "message": "why", "lastTransitionTime": "2026-11-21T11:18:04Z" }]);
+    let status = json!({ "conditions": conditions });
+    let task = json!({ "vars": [{ "name": "a" }, { "name": "b", "value": "x" }, { "name": "c" }], "steps": [{ "uses": "http" }, { "uses": "assign" }] });
+    let receivers = json!([{ "name": "r", "quay": { "secretRef": { "name": "s" } } }]);
+    let windows = json!([{ "name": "w", "kind": "Allow" }, { "name": "v", "kind": "Deny" }]);
+    let of_project = |plural: &str, spec: Value| {
+        let object = json!({ "metadata": made, "spec": spec, "status": status });
+        api.objects(plural, &[object]);
+    };
+    of_project(
+        "projectconfigs",
+        json!({ "promotionPolicies": [{ "stage": "a" }], "webhookReceivers": receivers, "promotionWindows": windows }),
+    );
+    of_project("promotiontasks", task.clone());
+    of_project(
+        "promotionrequests",
+        json!({ "stage": "prod", "freight": A, "targets": [{ "name": "eu" }, { "name": "us" }] }),
+    );
+    of_project("targets", json!({ "params": { "zone": 1, "cluster": "a" } }));
+    let of_cluster = |plural: &str, spec: Value| {
+        let object = json!({ "metadata": made, "spec": spec, "status": status });
+        let list = json!({ "metadata": {}, "items": [object] });
+        api.answer(&format!("GET /apis/kargo.akuity.io/v1alpha1/{plural}"), 200, list);
+    };
+    of_cluster(
+        "clusterconfigs",
+        json!({ "promotionWindows": windows, "webhookReceivers": receivers }),
+    );
+    of_cluster("clusterpromotiontasks", task);
+    of_cluster("projects", Value::Null);
+    for (names, kind, shown) in [
+        (&["projects", "project"][..], "project", "NAME READY AGE\none False 3h\n"),
+        (
+            &["projectconfigs", "projectconfig"],
+            "projectconfig",
+            "NAME POLICIES WINDOWS RECEIVERS READY AGE STATUS\none 1 2 1 False 3h why\n",
+        ),
+        (
+            &["clusterconfigs", "clusterconfig"],
+            "clusterconfig",
+            "NAME WINDOWS RECEIVERS READY AGE STATUS\none 2 1 False 3h why\n",
+        ),
+        (
+            &["promotiontasks", "promotiontask", "promotasks", "promotask"],
+            "promotiontask",
+            "NAME TAKES STEPS AGE\none a,c http,assign 3h\n",
+        ),
+        (
+            &[
+                "clusterpromotiontasks",
+                "clusterpromotiontask",
+                "clusterpromotasks",
+                "clusterpromotask",
+            ],
+            "clusterpromotiontask",
+            "NAME TAKES STEPS AGE\none a,c http,assign 3h\n",
+        ),
+        (
+            &["promotionrequests", "promotionrequest"],
+            "promotionrequest",
+            "NAME STAGE FREIGHT TARGETS PHASE AGE STATUS\none prod b3e7149 eu,us Pending 3h why\n",
+        ),
+        (
+            &["targets", "target"],
+            "target",
+            "NAME PARAMS AGE LABELS\none cluster,zone 3h region=eu\n",
+        ),
+    ] {
+        for name in names {
+            let ran = api.wharf(&["get", name, "-o", "wide"]).await;
+            ends(&ran, Exit::Done);
+            let cells = ran
+                .stdout
+                .lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n");
+            assert_eq!(cells.collect::<String>(), shown, "{name}");
+        }
+        let ran = api.wharf(&["get", names[0], "one", "-o", "name"]).await;
+        assert_eq!(ran.stdout, format!("{kind}.kargo.akuity.io/one\n"));
+        for format in ["json", "yaml"] {
+            let ran = api.wharf(&["get", names[0], "one", "-o", format]).await;
+            let object: Value = serde_saphyr::from_str(&ran.stdout).unwrap();
+            assert_eq!((&object["metadata"], object["kind"].is_string()), (&made, true), "{kind}");
+        }
+    }
+    api.answer("GET /apis/kargo.akuity.io/v1alpha1/clusterconfigs", 200, json!({ "items": [] }));
+    let none = api.wharf(&["get", "clusterconfig"]).await;
+    assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", "There is none.\n"));
+}
+
+#[tokio::test]
 async fn tables_are_for_people() {
     let api = shop();
     for (args, shown) in [
