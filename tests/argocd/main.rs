@@ -2,6 +2,7 @@
 
 mod adopt;
 mod articles;
+mod asked;
 mod availability;
 mod bypass;
 mod converging;

@@ -224,6 +224,8 @@ pub(crate) fn resource(kind: &str) -> (&'static str, &'static str, &'static str,
     match kind {
         "stage" => ("kargo.akuity.io", "v1alpha1", "Stage", "stages"),
         "promotion" => ("kargo.akuity.io", "v1alpha1", "Promotion", "promotions"),
+        "promotiontask" => ("kargo.akuity.io", "v1alpha1", "PromotionTask", "promotiontasks"),
+        "projectconfig" => ("kargo.akuity.io", "v1alpha1", "ProjectConfig", "projectconfigs"),
         "freight" => ("kargo.akuity.io", "v1alpha1", "Freight", "freights"),
         "warehouse" => ("kargo.akuity.io", "v1alpha1", "Warehouse", "warehouses"),
         "project" => ("kargo.akuity.io", "v1alpha1", "Project", "projects"),

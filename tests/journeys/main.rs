@@ -4,6 +4,7 @@
 //! Run on every save. Where the real Argo CD or the real API server matter, `tests/argocd` says so too.
 
 mod articles;
+mod asked;
 mod commands;
 mod demo;
 mod story;
@@ -140,7 +141,7 @@ async fn break_glass_takes_the_verb_bypass_and_is_told() -> Result<()> {
     story.may("bo", "bypass").await?;
     bo.merge("applications", "argocd", "web", &glass).await?;
     bo.merge("applications", "argocd", "web", &json!({ "spec": { "source": old } })).await?;
-    story.event("BreakGlass", "prod is down").await?;
+    story.event("argocd", "BreakGlass", "prod is down").await?;
     let mended = json!({ "metadata": { "annotations": { "wharfinger.dev/break-glass": null } } });
     let mended = bo.merge("applications", "argocd", "web", &mended).await?;
     ensure!(story.claim(&mended).await? == story.held("dev").await?);

@@ -60,7 +60,12 @@ impl Story {
         self.world.stop().await
     }
 
-    async fn create(&self, plural: &str, namespace: &str, object: Value) -> Result<Value> {
+    pub(crate) async fn create(
+        &self,
+        plural: &str,
+        namespace: &str,
+        object: Value,
+    ) -> Result<Value> {
         self.admin.create(plural, namespace, object).await
     }
 
@@ -202,6 +207,14 @@ impl Story {
         self.until("promotions", project, name, over).await
     }
 
+    /// Asks for whatever automatic promotion would choose.
+    pub(crate) async fn promote_by_origin(&self, stage: &str) -> Result<Value> {
+        let origin = json!({ "kind": "Warehouse", "name": "web" });
+        let spec = json!({ "stage": stage, "origin": origin });
+        let promotion = json!({ "metadata": { "generateName": "p-" }, "spec": spec });
+        self.create("promotions", "shop", promotion).await
+    }
+
     /// Promotes, and is content with nothing but success.
     pub(crate) async fn promoted(&self, stage: &str, alias: &str) -> Result<Value> {
         let ended = self.promoted_to_an_end(stage, alias).await?;
@@ -225,7 +238,7 @@ impl Story {
     }
 
     /// The name of the Freight with this alias.
-    async fn freight(&self, alias: &str) -> Result<String> {
+    pub(crate) async fn freight(&self, alias: &str) -> Result<String> {
         let all = self.admin.of("freights", "shop").list(&ListParams::default()).await?;
         let found = all
             .items
@@ -265,9 +278,9 @@ impl Story {
     }
 
     /// Waits for an Event with this reason and text.
-    pub(crate) async fn event(&self, reason: &str, text: &str) -> Result<()> {
+    pub(crate) async fn event(&self, namespace: &str, reason: &str, text: &str) -> Result<()> {
         for _ in 0..100 {
-            let events = self.admin.of("events", "argocd").list(&ListParams::default()).await?;
+            let events = self.admin.of("events", namespace).list(&ListParams::default()).await?;
             if events
                 .items
                 .iter()
@@ -364,6 +377,9 @@ fn resource(plural: &str) -> ApiResource {
         "freights" => ("kargo.akuity.io", "v1alpha1", "Freight"),
         "stages" => ("kargo.akuity.io", "v1alpha1", "Stage"),
         "promotions" => ("kargo.akuity.io", "v1alpha1", "Promotion"),
+        "projectconfigs" => ("kargo.akuity.io", "v1alpha1", "ProjectConfig"),
+        "promotiontasks" => ("kargo.akuity.io", "v1alpha1", "PromotionTask"),
+        "clusterpromotiontasks" => ("kargo.akuity.io", "v1alpha1", "ClusterPromotionTask"),
         other => unreachable!("no journey speaks of {other}"),
     };
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)

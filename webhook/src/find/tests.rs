@@ -270,3 +270,60 @@ async fn a_stage_that_cant_be_read_holds_up_nobody_else_and_is_not_taken_for_abs
         ended = tasks.run() => panic!("{ended:?}"),
     }
 }
+
+#[tokio::test]
+async fn the_freight_of_an_origin_is_read_page_by_page_and_tasks_where_they_are() {
+    fn freight(name: &str, origin: &str) -> Value {
+        json!({
+            "metadata": { "name": name, "namespace": "shop", "creationTimestamp": "2026-11-21T10:00:00Z", "annotations": { "a": "b" } },
+            "origin": { "kind": "Warehouse", "name": origin },
+            "images": [{ "repoURL": "r", "tag": "1" }],
+            "status": { "verifiedIn": { "dev": {} } },
+        })
+    }
+    let (cluster, seen) = cluster(|what| match what {
+        w if w.contains("continue=more") => {
+            (200, json!({ "metadata": {}, "items": [freight("c", "main")] }))
+        }
+        w if w.contains("/freights") => (
+            200,
+            json!({ "metadata": { "continue": "more" }, "items": [freight("a", "main"), freight("b", "other")] }),
+        ),
+        w if w.ends_with("namespaces/shop/promotiontasks/t")
+            || w.ends_with("v1alpha1/clusterpromotiontasks/t") =>
+        {
+            (
+                200,
+                json!({ "metadata": { "name": "t" }, "spec": { "vars": [{ "name": "v" }], "steps": [{ "uses": "assign" }] } }),
+            )
+        }
+        _ => (
+            404,
+            json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "none", "reason": "NotFound", "code": 404 }),
+        ),
+    });
+    let find = async |question| cluster.find(question, &User::default()).await.unwrap();
+    let origin = FreightOrigin { kind: "Warehouse".into(), name: "main".into() };
+    let Fact::FreightOf { freights, .. } =
+        find(Question::FreightOf { project: "shop".into(), origin }).await
+    else {
+        panic!()
+    };
+    let names: Vec<_> = freights.iter().map(|f| f.metadata.name.as_deref().unwrap()).collect();
+    assert_eq!(names, ["a", "c"]);
+    assert!(freights[0].images.is_empty() && freights[0].metadata.annotations.is_none());
+    assert!(freights[0].metadata.creation_timestamp.is_some() && freights[0].status.is_some());
+    assert!(seen.lock().unwrap()[0].0.contains("/namespaces/shop/freights?&limit=500"));
+
+    for project in [Some("shop".to_owned()), None] {
+        let Fact::Task { task, .. } =
+            find(Question::Task { project: project.clone(), name: "t".into() }).await
+        else {
+            panic!()
+        };
+        let task = task.unwrap();
+        assert_eq!((task.vars.len(), task.steps.len()), (1, 1), "{project:?}");
+        let none = find(Question::Task { project, name: "none".into() }).await;
+        assert!(matches!(none, Fact::Task { task: None, .. }));
+    }
+}
