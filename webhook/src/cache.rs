@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
 use futures::{Stream, StreamExt as _, pin_mut};
-use kube::api::{ListParams, ObjectMeta, PartialObjectMeta};
+use kube::api::{ListParams, PartialObjectMeta};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};

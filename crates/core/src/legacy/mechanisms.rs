@@ -191,7 +191,7 @@ fn chart(old: &Value) -> Value {
 }
 
 fn step(uses: &str, config: Value) -> Value {
-    json!({ "uses": uses, "config": config })
+    [("uses".to_owned(), uses.into()), ("config".to_owned(), config)].into_iter().collect()
 }
 
 fn expression(text: &str) -> Value {

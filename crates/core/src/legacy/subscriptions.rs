@@ -125,10 +125,10 @@ fn names(list: Option<&Value>, field: &str, into: &mut Vec<String>) -> Result<()
 }
 
 fn request(warehouse: &str, sources: Value) -> Value {
-    json!({ "origin": { "kind": "Warehouse", "name": warehouse }, "sources": sources })
+    let origin = json!({ "kind": "Warehouse", "name": warehouse });
+    [("origin".to_owned(), origin), ("sources".to_owned(), sources)].into_iter().collect()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is made for this call")]
 fn example(sources: Value) -> String {
     line(FIELD, &json!([request("WAREHOUSE", sources)]))
 }
