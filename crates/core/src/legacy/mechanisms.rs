@@ -191,7 +191,9 @@ fn chart(old: &Value) -> Value {
 }
 
 fn step(uses: &str, config: Value) -> Value {
-    json!({ "uses": uses, "config": config })
+    let mut step = json!({ "uses": uses });
+    step["config"] = config;
+    step
 }
 
 fn expression(text: &str) -> Value {
