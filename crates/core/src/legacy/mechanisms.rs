@@ -191,7 +191,9 @@ fn chart(old: &Value) -> Value {
 }
 
 fn step(uses: &str, config: Value) -> Value {
-    [("uses".to_owned(), uses.into()), ("config".to_owned(), config)].into_iter().collect()
+    let mut step = json!({ "uses": uses });
+    step["config"] = config;
+    step
 }
 
 fn expression(text: &str) -> Value {

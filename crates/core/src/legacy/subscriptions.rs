@@ -25,7 +25,7 @@ pub fn subscriptions(old: &Value) -> Result<Upstream, Check> {
             "repos" => {
                 return Err(refused(".repos", "is of v0.1, and is not converted").fix(format!(
                     "Make a Warehouse that subscribes to these repositories, and write instead: {}",
-                    example(json!({ "direct": true }))
+                    example(&json!({ "direct": true }))
                 )));
             }
             other => {
@@ -45,20 +45,20 @@ pub fn subscriptions(old: &Value) -> Result<Upstream, Check> {
         }
         (Some(Value::String(warehouse)), false) if !warehouse.is_empty() => {
             let sources = json!({ "direct": true, "stages": stages });
-            let requested = json!([request(warehouse, sources)]);
+            let requested = json!([request(warehouse, &sources)]);
             Err(refused("", "has both a warehouse and Stages, of which only one was ever allowed")
                 .fix(format!("Write instead: {}", line(FIELD, &requested))))
         }
         (Some(_), _) => Err(refused(".warehouse", "is not the name of a Warehouse")),
         (None, false) => Ok(Upstream::Stages(stages)),
         (None, true) => Err(refused("", "names neither a Warehouse nor a Stage")
-            .fix(format!("Write instead: {}", example(json!({ "direct": true }))))),
+            .fix(format!("Write instead: {}", example(&json!({ "direct": true }))))),
     }
 }
 
 /// `requestedFreight` of a Stage that takes its Freight straight from a Warehouse.
 pub fn direct(warehouse: &str) -> Value {
-    json!([request(warehouse, json!({ "direct": true }))])
+    json!([request(warehouse, &json!({ "direct": true }))])
 }
 
 /// `requestedFreight` of a Stage that takes its Freight from these, which have to have one Warehouse in common with none
@@ -75,7 +75,7 @@ pub fn from_upstream(upstream: &[(String, &Stage)]) -> Result<Value, Check> {
     }
     let all = |stages: &[&str]| json!({ "stages": stages });
     let requested: Vec<_> =
-        origins.iter().map(|(warehouse, stages)| request(warehouse, all(stages))).collect();
+        origins.iter().map(|(warehouse, stages)| request(warehouse, &all(stages))).collect();
     let count = requested.len();
     let requested = Value::Array(requested);
     if count == 1 {
@@ -84,7 +84,7 @@ pub fn from_upstream(upstream: &[(String, &Stage)]) -> Result<Value, Check> {
     let stages: Vec<_> = upstream.iter().map(|(name, _)| name.as_str()).collect();
     if count == 0 {
         let text = format!("leads to no Warehouse: {} request no Freight", stages.join(", "));
-        return Err(refused("", &text).fix(format!("Write instead: {}", example(all(&stages)))));
+        return Err(refused("", &text).fix(format!("Write instead: {}", example(&all(&stages)))));
     }
     let warehouses: Vec<_> = origins.keys().copied().collect();
     let text = format!(
@@ -124,12 +124,11 @@ fn names(list: Option<&Value>, field: &str, into: &mut Vec<String>) -> Result<()
     Ok(())
 }
 
-fn request(warehouse: &str, sources: Value) -> Value {
-    let origin = json!({ "kind": "Warehouse", "name": warehouse });
-    [("origin".to_owned(), origin), ("sources".to_owned(), sources)].into_iter().collect()
+fn request(warehouse: &str, sources: &Value) -> Value {
+    json!({ "origin": { "kind": "Warehouse", "name": warehouse }, "sources": sources })
 }
 
-fn example(sources: Value) -> String {
+fn example(sources: &Value) -> String {
     line(FIELD, &json!([request("WAREHOUSE", sources)]))
 }
 
