@@ -7,6 +7,7 @@ mod crash;
 mod docs;
 mod forged;
 mod instances;
+mod kinds;
 mod outage;
 mod owners;
 mod promotions;

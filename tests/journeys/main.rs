@@ -5,6 +5,7 @@
 
 mod commands;
 mod demo;
+mod kinds;
 mod story;
 
 use std::time::Duration;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use kube::api::{
-    Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch,
+    PatchParams, PostParams,
 };
 use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
@@ -191,7 +192,7 @@ impl Story {
     }
 
     /// The name of the Freight with this alias.
-    async fn freight(&self, alias: &str) -> Result<String> {
+    pub(crate) async fn freight(&self, alias: &str) -> Result<String> {
         let all = self.admin.of("freights", "shop").list(&ListParams::default()).await?;
         let found = all
             .items
@@ -230,10 +231,14 @@ impl Story {
         Ok(image.as_str().unwrap_or_default().into())
     }
 
-    /// Waits for an Event with this reason and text.
+    /// Waits for an Event about an Application with this reason and text.
     pub(crate) async fn event(&self, reason: &str, text: &str) -> Result<()> {
+        self.event_in("argocd", reason, text).await
+    }
+
+    pub(crate) async fn event_in(&self, namespace: &str, reason: &str, text: &str) -> Result<()> {
         for _ in 0..100 {
-            let events = self.admin.of("events", "argocd").list(&ListParams::default()).await?;
+            let events = self.admin.of("events", namespace).list(&ListParams::default()).await?;
             if events
                 .items
                 .iter()
@@ -270,7 +275,7 @@ impl Story {
 }
 
 impl Person {
-    fn of(&self, plural: &str, namespace: &str) -> Api<DynamicObject> {
+    pub(crate) fn of(&self, plural: &str, namespace: &str) -> Api<DynamicObject> {
         let resource = resource(plural);
         if namespace.is_empty() {
             Api::all_with(self.0.clone(), &resource)
@@ -279,7 +284,12 @@ impl Person {
         }
     }
 
-    async fn create(&self, plural: &str, namespace: &str, mut object: Value) -> Result<Value> {
+    pub(crate) async fn create(
+        &self,
+        plural: &str,
+        namespace: &str,
+        mut object: Value,
+    ) -> Result<Value> {
         let api = self.of(plural, namespace);
         let ApiResource { api_version, kind, .. } = resource(plural);
         object["apiVersion"] = api_version.into();
@@ -289,6 +299,25 @@ impl Person {
 
     pub(crate) async fn get(&self, plural: &str, namespace: &str, name: &str) -> Result<Value> {
         Ok(json!(self.of(plural, namespace).get(name).await?))
+    }
+
+    pub(crate) async fn delete(&self, plural: &str, namespace: &str, name: &str) -> Result<()> {
+        self.of(plural, namespace).delete(name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn merge_status(
+        &self,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value> {
+        Ok(json!(
+            self.of(plural, namespace)
+                .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+                .await?
+        ))
     }
 
     pub(crate) async fn merge(
