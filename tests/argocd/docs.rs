@@ -27,7 +27,6 @@ spec:
     spec: {containers: [{name: web, image: ghcr.io/acme/web}]}
 ";
     cluster.git().commit("shop", &[("web/web.yaml", web)], "test")?;
-    // The namespace has to be there before what is in it; a person would say it again.
     create(&setup)?;
     // The page shows what makes an Application ours; the rest is any Application's.
     let application = application.replace("https://git.example/shop.git", &repository).replace(

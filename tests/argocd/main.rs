@@ -11,6 +11,7 @@ mod docs;
 mod fields;
 mod forged;
 mod instances;
+mod kinds;
 mod outage;
 mod owners;
 mod promotions;

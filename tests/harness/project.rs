@@ -75,9 +75,17 @@ impl<'c> Project<'c> {
         self.freight_with(tag, &json!([]))
     }
 
-    /// Freight with the image at that tag, and commits.
+    /// Freight with the image at that tag, and commits, to which the Warehouse subscribes from then on.
     pub fn freight_with(&self, tag: &str, commits: &Value) -> Result<String> {
         let image = json!({ "repoURL": IMAGE, "tag": tag });
+        let commits = commits.as_array().cloned().unwrap_or_default();
+        if !commits.is_empty() {
+            let git = commits.iter().map(|c| json!({ "git": { "repoURL": c["repoURL"] } }));
+            let image = json!({ "image": { "repoURL": IMAGE } });
+            let subscriptions: Vec<_> = git.chain([image]).collect();
+            let patch = json!({ "spec": { "subscriptions": subscriptions } });
+            self.admin.merge("warehouse", &self.name, "main", &patch)?;
+        }
         let origin = json!({ "kind": "Warehouse", "name": "main" });
         let freight = json!({ "metadata": { "generateName": "freight-" }, "alias": tag, "origin": origin, "images": [image], "commits": commits });
         let made = self.admin.create("freight", &self.name, freight)?;

@@ -7,6 +7,7 @@ mod articles;
 mod asked;
 mod commands;
 mod demo;
+mod kinds;
 mod story;
 
 use std::time::Duration;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use kube::api::{
-    Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch,
+    PatchParams, PostParams,
 };
 use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
@@ -317,7 +318,7 @@ impl Story {
 }
 
 impl Person {
-    fn of(&self, plural: &str, namespace: &str) -> Api<DynamicObject> {
+    pub(crate) fn of(&self, plural: &str, namespace: &str) -> Api<DynamicObject> {
         let resource = resource(plural);
         if namespace.is_empty() {
             Api::all_with(self.0.clone(), &resource)
@@ -341,6 +342,25 @@ impl Person {
 
     pub(crate) async fn get(&self, plural: &str, namespace: &str, name: &str) -> Result<Value> {
         Ok(json!(self.of(plural, namespace).get(name).await?))
+    }
+
+    pub(crate) async fn delete(&self, plural: &str, namespace: &str, name: &str) -> Result<()> {
+        self.of(plural, namespace).delete(name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn merge_status(
+        &self,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value> {
+        Ok(json!(
+            self.of(plural, namespace)
+                .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+                .await?
+        ))
     }
 
     pub(crate) async fn merge(

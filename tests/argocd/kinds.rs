@@ -1,0 +1,33 @@
+//! Every kind, applied with kubectl: what is admitted, and what is refused and why.
+
+#[path = "../kinds.rs"]
+mod objects;
+
+use anyhow::{Result, ensure};
+use wharfinger_cluster::shared;
+use wharfinger_tests::Kubernetes;
+
+#[test]
+fn every_kind_is_admitted_or_refused_with_the_field() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let admin = Kubernetes::admin(&cluster)?;
+    // One file, as Kargo's manifests come: the namespace is there when the Project is.
+    cluster.kubectl_with_input(&["apply", "-f", "-"], objects::ADMITTED)?.ok()?;
+    for (text, object) in objects::REFUSED {
+        let object = objects::manifest(object);
+        let applied = cluster.kubectl_with_input(&["apply", "-f", "-"], &object)?;
+        let refused = format!("{:#}", applied.ok().err().unwrap_or_else(|| anyhow::anyhow!("")));
+        // kubectl may show it as JSON does.
+        ensure!(
+            refused.replace("\\\"", "\"").contains(text),
+            "it must be refused with {text:?}, not: {refused:?}"
+        );
+    }
+    let namespace = admin.get("namespace", "", "tower")?;
+    ensure!(namespace["metadata"]["labels"]["kargo.akuity.io/project"] == "true", "{namespace:#}");
+    let warehouse = admin.get("warehouse", "tower", "main")?;
+    ensure!(warehouse["metadata"]["labels"]["kargo.akuity.io/shard"] == "eu", "{warehouse:#}");
+    let freight = admin.list("freight", "tower")?;
+    ensure!(freight.len() == 1 && freight[0]["alias"].is_string(), "{freight:#?}");
+    Ok(())
+}
