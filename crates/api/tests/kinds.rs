@@ -71,8 +71,9 @@ fn every_field_is_described() {
 
 fn round_trip<T: Serialize + DeserializeOwned + Debug>(plural: &str) {
     for example in examples(plural) {
-        let kept: T = serde_json::from_value(example.clone()).unwrap();
-        let kept = serde_json::to_value(&kept).unwrap();
+        let kept: T =
+            serde_json::from_value(example.clone()).expect("an example must be of its kind");
+        let kept = serde_json::to_value(&kept).expect("an object is JSON");
         assert!(kept == example, "sent\n{example:#}\nkept\n{kept:#}");
     }
 }
@@ -80,8 +81,8 @@ fn round_trip<T: Serialize + DeserializeOwned + Debug>(plural: &str) {
 fn examples(plural: &str) -> Vec<Value> {
     let name = format!("../../tests/fixtures/kinds/{plural}.yaml");
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_saphyr::from_multiple(&text).unwrap()
+    let text = fs::read_to_string(&path).expect("every kind must have a file of examples");
+    serde_saphyr::from_multiple(&text).expect("examples are YAML")
 }
 
 /// Every property of a schema that may be set, by its path: `[]` stands for the items of a list, `*` for the keys of a map.
@@ -117,7 +118,7 @@ fn fields(value: &Value, path: &str, set: &mut BTreeSet<String>) {
             }
         }
         Value::Array(list) => {
-            list.iter().for_each(|item| fields(item, &format!("{path}\n[]"), set))
+            list.iter().for_each(|item| fields(item, &format!("{path}\n[]"), set));
         }
         _ => {}
     }
