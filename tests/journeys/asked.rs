@@ -144,10 +144,16 @@ async fn both_forms_of_a_request_to_abort_end_it() -> Result<()> {
     {
         let asked = abort(promotion, text).await?;
         let signed = asked["metadata"]["annotations"]["kargo.akuity.io/abort"].clone();
-        ensure!(signed == r#"{"action":"terminate","actor":"kubernetes:kubernetes-admin"}"#, "{signed}");
+        ensure!(
+            signed == r#"{"action":"terminate","actor":"kubernetes:kubernetes-admin"}"#,
+            "{signed}"
+        );
         let ended = story.ended(promotion).await?;
         ensure!(ended["status"]["phase"] == "Aborted", "{ended:#}");
-        ensure!(ended["status"]["message"] == "aborted by kubernetes:kubernetes-admin", "{ended:#}");
+        ensure!(
+            ended["status"]["message"] == "aborted by kubernetes:kubernetes-admin",
+            "{ended:#}"
+        );
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     story.end().await
