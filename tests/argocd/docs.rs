@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use wharfinger_cluster::shared;
 use wharfinger_tests::{App, Kind, Kubernetes, Project};
 
@@ -11,7 +11,7 @@ use wharfinger_tests::{App, Kind, Kubernetes, Project};
 fn promote_and_roll_back() -> Result<()> {
     let cluster = shared()?.use_it()?;
     let admin = Kubernetes::admin(&cluster)?;
-    let [setup, application, promotion] = blocks("docs/promote.md", "yaml")?;
+    let [setup, application, promotion, task] = blocks("docs/promote.md", "yaml")?;
     let create = |text: &str| -> Result<String> {
         cluster.kubectl_with_input(&["create", "-o", "name", "-f", "-"], text)?.ok()
     };
@@ -39,16 +39,28 @@ spec:
     let (freight, promotion) = promotion.split_once("---\n").context("two documents")?;
     let freight = create(freight)?;
     let freight = freight.trim().rsplit('/').next().unwrap_or_default().to_owned();
-    let promotion = create(&promotion.replace("<the name the Freight was given>", &freight))?;
-    let promotion = promotion.trim().rsplit('/').next().unwrap_or_default().to_owned();
-    let phase = admin.wait("promotion", "shop", &promotion, "end", |p| {
-        let phase = p["status"]["phase"].as_str()?;
-        (!matches!(phase, "" | "Pending" | "Running")).then(|| phase.to_owned())
-    })?;
-    ensure!(phase == "Succeeded", "{phase}");
+    let promoted = || -> Result<Value> {
+        let promotion = create(&promotion.replace("<the name the Freight was given>", &freight))?;
+        let promotion = promotion.trim().rsplit('/').next().unwrap_or_default();
+        let ended = admin.wait("promotion", "shop", promotion, "end", |p| {
+            let phase = p["status"]["phase"].as_str()?;
+            (!matches!(phase, "" | "Pending" | "Running")).then(|| p.clone())
+        })?;
+        ensure!(ended["status"]["phase"] == "Succeeded", "{ended:#}");
+        Ok(ended)
+    };
+    promoted()?;
     let live = admin.get("deployment", "shop", "web")?;
     let image = &live["spec"]["template"]["spec"]["containers"][0]["image"];
     ensure!(*image == "ghcr.io/acme/web:v1.2.3", "{image}");
+
+    let (task, stage) = task.split_once("---\n").context("two documents")?;
+    create(task)?;
+    cluster
+        .kubectl(&["patch", "stage", "dev", "-n", "shop", "--type", "merge", "-p", stage])?
+        .ok()?;
+    let steps = promoted()?["spec"]["steps"].clone();
+    ensure!(steps[0]["as"] == "out::step-1", "{steps:#}");
 
     let [approval] = blocks("docs/promote.md", "sh")?;
     let approval = approval.replace("\\\n", "").replace("NAME", &freight);
