@@ -14,6 +14,7 @@ pub mod freight;
 pub mod pattern;
 pub mod promotion;
 pub mod recover;
+pub mod semver;
 pub mod stage;
 pub mod subscription;
 pub mod substitute;

@@ -15,14 +15,16 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use wharfinger_api::v1alpha1::{Freight, FreightCollection, FreightReference};
+use wharfinger_core::semver::{Constraint, Version};
 use wharfinger_core::{freight, url};
 
 /// The families that the code answers so far. A new one is a line here, a function below and a file
 /// in `tests/vectors`.
-const FAMILIES: [Family; 3] = [
+const FAMILIES: [Family; 4] = [
     Family { name: "freight-names", answer: freight_name, optional: &["preimage"] },
     Family { name: "collection-ids", answer: collection_ids, optional: &[] },
     Family { name: "url-normalisation", answer: normalised_url, optional: &[] },
+    Family { name: "semver", answer: satisfied, optional: &[] },
 ];
 
 /// How many misses of a family are shown.
@@ -45,7 +47,8 @@ struct Family {
     optional: &'static [&'static str],
 }
 
-/// Our side of a line: a value, or why we refuse the input.
+/// Our side of a line: a value, or why we refuse the input. Where Kargo says which part of the input is
+/// wrong, the reason begins with that word.
 type Answer = Result<Value, String>;
 
 /// An input that is not of the family's form. That is a fault of the line, or of this file.
@@ -114,7 +117,8 @@ fn check(family: &Family, line: &[u8]) -> Result<(), String> {
 /// Kargo's side of a line.
 enum Expected {
     Value(Value),
-    Refusal,
+    /// With the part of the input that is wrong, where the line names one.
+    Refusal(Option<String>),
     /// Kargo crashed: it is enough not to do the same.
     Anything,
 }
@@ -130,7 +134,9 @@ impl TryFrom<Value> for Expected {
         };
         Ok(match (flag("panic")?, flag("error")?) {
             (true, _) => Self::Anything,
-            (false, true) => Self::Refusal,
+            (false, true) => {
+                Self::Refusal(output.get("which").and_then(Value::as_str).map(str::to_owned))
+            }
             (false, false) => Self::Value(output),
         })
     }
@@ -139,8 +145,11 @@ impl TryFrom<Value> for Expected {
 impl Expected {
     fn compare(&self, answer: Answer, optional: &[&str]) -> Result<(), String> {
         match (self, answer) {
-            (Self::Anything, _) | (Self::Refusal, Err(_)) => Ok(()),
-            (Self::Refusal, Ok(got)) => Err(format!("expected an error, got {got}")),
+            (Self::Refusal(Some(which)), Err(why)) if !why.starts_with(which) => {
+                Err(format!("expected an error of: {which}, got: {why}"))
+            }
+            (Self::Anything, _) | (Self::Refusal(_), Err(_)) => Ok(()),
+            (Self::Refusal(_), Ok(got)) => Err(format!("expected an error, got {got}")),
             (Self::Value(expected), Err(why)) => {
                 Err(format!("expected {expected}, got an error: {why}"))
             }
@@ -226,4 +235,26 @@ fn normalised_url(value: Value) -> Result<Answer, Malformed> {
         Kind::Sanitize => url::sanitise(&url),
     };
     Ok(Ok(json!({ "normalized": normalised })))
+}
+
+fn satisfied(value: Value) -> Result<Answer, Malformed> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Input {
+        #[serde(default)]
+        constraint: String,
+        #[serde(default)]
+        version: String,
+    }
+    let Input { constraint, version } = input(value)?;
+    Ok(match (constraint.parse::<Constraint>(), version.parse::<Version>()) {
+        (Ok(constraint), Ok(version)) => Ok(json!({
+            "satisfied": constraint.accepts(&version),
+            "strict": version.is_strict(),
+            "canonical": version.to_string(),
+        })),
+        (Err(constraint), Err(version)) => Err(format!("both: {constraint}; {version}")),
+        (Err(error), Ok(_)) => Err(format!("constraint: {error}")),
+        (Ok(_), Err(error)) => Err(format!("version: {error}")),
+    })
 }
