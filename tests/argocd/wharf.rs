@@ -182,12 +182,11 @@ fn what_others_wrote_does_not_reach_the_terminal() -> Result<()> {
     let cluster = shared()?.use_it()?;
     let project = Project::new(&cluster, "wharf-evil")?;
     project.stage("dev")?;
-    let alias = "evil\u{1b}[2J\u{9b}31m\u{7}\nnext";
+    let tag = "evil\u{1b}[2J\u{9b}31m\u{7}\nnext";
     let freight = json!({
         "metadata": { "generateName": "freight-" },
-        "alias": alias,
         "origin": { "kind": "Warehouse", "name": "main" },
-        "images": [{ "repoURL": "ghcr.io/acme/web", "tag": "v1" }],
+        "images": [{ "repoURL": "ghcr.io/acme/web", "tag": tag }],
     });
     project.admin.create("freight", "wharf-evil", freight)?;
     for format in ["table", "wide", "json", "yaml", "jsonl"] {
@@ -197,11 +196,11 @@ fn what_others_wrote_does_not_reach_the_terminal() -> Result<()> {
         let acts = |c: char| c.is_control() && c != '\n';
         ensure!(!got.stdout.contains(acts), "{format}: {:?}", got.stdout);
     }
-    let why = cluster.wharf(&["-p", "wharf-evil", "why", alias, "--to", "dev"])?;
+    let why = cluster.wharf(&["-p", "wharf-evil", "why", tag, "--to", "dev"])?;
     ensure!(!why.stdout.contains('\u{1b}') && !why.stderr.contains('\u{1b}'), "{why:?}");
     let lines = cluster.wharf(&["-p", "wharf-evil", "get", "freight", "-o", "json"])?;
     let got: Value = serde_json::from_str(&lines.stdout)?;
-    ensure!(got["items"][0]["alias"] == alias, "it means what was written: {got:#}");
+    ensure!(got["items"][0]["images"][0]["tag"] == tag, "it means what was written: {got:#}");
     Ok(())
 }
 

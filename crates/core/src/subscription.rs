@@ -106,24 +106,30 @@ impl<'a> Subscription<'a> {
     /// Fields that depend on each other.
     fn together(&self) -> Option<Finding> {
         match self.kind {
-            Kind::Image
-                if self.text("imageSelectionStrategy") == "Digest"
-                    && self.text("constraint").is_empty() =>
-            {
-                let text = "is required with imageSelectionStrategy Digest: the tag whose digest is wanted";
-                Some(Finding::fault("image.constraint", text))
-            }
+            Kind::Image => self.constraint(),
             Kind::Chart if is_oci(self.repo_url()) && !self.chart().is_empty() => {
-                Some(Finding::fault(
-                    "chart.name",
-                    "must be empty for an OCI repository, whose URL names the chart",
-                ))
+                let text = "must be empty for an OCI repository, whose URL names the chart";
+                Some(Finding::fault("chart.name", text))
             }
             Kind::Chart if !is_oci(self.repo_url()) && self.chart().is_empty() => {
                 Some(Finding::fault("chart.name", "is required, except for an OCI repository"))
             }
             _ => None,
         }
+    }
+
+    /// What an image's constraint has to be depends on how images are selected.
+    fn constraint(&self) -> Option<Finding> {
+        let constraint = self.text("constraint");
+        let fault = match self.text("imageSelectionStrategy") {
+            "Digest" if constraint.is_empty() => {
+                "is required with imageSelectionStrategy Digest: the tag whose digest is wanted"
+                    .into()
+            }
+            "" | "SemVer" => field::Rule::Versions.holds(&constraint.into()).err()?,
+            _ => return None,
+        };
+        Some(Finding::fault("image.constraint", fault))
     }
 
     fn selects_tags(&self) -> bool {

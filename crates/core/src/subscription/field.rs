@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::claim::shown;
 use crate::pattern::Pattern;
+use crate::semver::Constraint;
 
 pub(super) struct Field {
     pub(super) name: &'static str,
@@ -21,6 +22,8 @@ pub(super) enum Rule {
     Texts,
     /// Regular expressions for tags.
     Regexes,
+    /// What versions are wanted; nothing means all.
+    Versions,
     OneOf(&'static [&'static str]),
     /// How many artifacts to look for.
     Limit,
@@ -52,7 +55,7 @@ pub(super) const GIT: &[Field] = &[
         Default::Text("NewestFromBranch"),
     ),
     field("branch", Rule::Form(&BRANCH, "the name of a branch"), Default::Nothing),
-    field("semverConstraint", Rule::Text, Default::Nothing),
+    field("semverConstraint", Rule::Versions, Default::Nothing),
     field("strictSemvers", Rule::Flag, Default::True),
     field("allowTagsRegexes", Rule::Regexes, Default::Nothing),
     field("ignoreTagsRegexes", Rule::Regexes, Default::Nothing),
@@ -97,7 +100,7 @@ pub(super) const CHART: &[Field] = &[
         Default::Nothing,
     ),
     field("name", Rule::Text, Default::Nothing),
-    field("semverConstraint", Rule::Text, Default::Nothing),
+    field("semverConstraint", Rule::Versions, Default::Nothing),
     field("insecureSkipTLSVerify", Rule::Flag, Default::Nothing),
     field("discoveryLimit", Rule::Limit, Default::Number(20)),
 ];
@@ -128,7 +131,7 @@ impl Rule {
                     Pattern::regex(text).map(drop).map_err(|e| format!("entry {index} is {e}"))
                 })
             }
-            Self::Text | Self::OneOf(_) | Self::Time | Self::Form(..) => {
+            Self::Text | Self::Versions | Self::OneOf(_) | Self::Time | Self::Form(..) => {
                 self.holds_of(value.as_str().ok_or("must be a text")?)
             }
         }
@@ -138,6 +141,9 @@ impl Rule {
         match self {
             Self::OneOf(values) if !values.contains(&text) => {
                 Err(format!("must be one of {}, and is {:?}", values.join(", "), shown(text)))
+            }
+            Self::Versions if !text.is_empty() => {
+                text.parse::<Constraint>().map(drop).map_err(|e| e.to_string())
             }
             Self::Time if text.parse::<Timestamp>().is_err() => Err(format!(
                 "must be a time such as 2026-01-02T15:04:05Z, and is {:?}",

@@ -45,6 +45,8 @@ fn a_subscription_has_one_kind_and_what_that_takes() {
         image(json!({ "repoURL": "localhost:5000/a/b-c.d" })),
         image(json!({ "repoURL": "nginx", "platform": "linux/arm/v7", "cacheByTag": true })),
         image(json!({ "imageSelectionStrategy": "Digest", "constraint": "latest" })),
+        image(json!({ "constraint": "^1.2 || >=3" })),
+        image(json!({ "imageSelectionStrategy": "Lexical", "constraint": "latest!" })),
         json!({ "name": "x", "chart": { "repoURL": "oci://ghcr.io/acme/charts/web" } }),
         json!({ "chart": { "repoURL": "https://charts.example.com", "name": "web", "semverConstraint": "1.x" } }),
     ] {
@@ -122,6 +124,14 @@ fn a_subscription_has_one_kind_and_what_that_takes() {
         (
             image(json!({ "platform": "linux" })),
             "image.platform: must be of the form os/arch or os/arch/variant, and is \"linux\"",
+        ),
+        (
+            image(json!({ "constraint": "latest!" })),
+            "image.constraint: \"latest!\" is not a constraint, such as ^1.2 or >=1.2.0 <2",
+        ),
+        (
+            git(json!({ "semverConstraint": ">>1" })),
+            "git.semverConstraint: \">>1\" is not a constraint, such as ^1.2 or >=1.2.0 <2",
         ),
         (
             image(json!({ "imageSelectionStrategy": "Digest" })),
