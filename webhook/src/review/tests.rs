@@ -69,7 +69,8 @@ fn an_outage_denies_and_nobody_waits_long_for_it() {
         assert_eq!(webhook["clientConfig"]["service"]["path"], path, "{}", webhook["name"]);
         // Only what is validated writes events.
         let events = kind == "ValidatingWebhookConfiguration"
-            && webhook["name"] == "applications.wharfinger.dev";
+            && ["applications.wharfinger.dev", "promotions.wharfinger.dev"]
+                .contains(&webhook["name"].as_str().unwrap());
         assert_eq!(
             webhook["sideEffects"],
             if events { "NoneOnDryRun" } else { "None" },
