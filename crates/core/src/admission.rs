@@ -11,7 +11,6 @@ mod cluster_config;
 mod facts;
 mod faults;
 mod freight;
-mod label;
 mod legacy;
 mod namespace;
 mod project;

@@ -12,6 +12,7 @@ pub mod claim;
 pub mod converge;
 pub mod duration;
 pub mod freight;
+pub(crate) mod label;
 pub mod legacy;
 pub mod pattern;
 pub mod policy;

@@ -6,6 +6,7 @@ use kube::core::{Selector, SelectorExt as _};
 use wharfinger_api::v1alpha1::{NameOrLabels, ProjectConfig, PromotionPolicy, Stage};
 
 use crate::check::{Check, Code};
+use crate::label::is_key;
 use crate::pattern::Pattern;
 
 /// Whether new Freight is promoted to a Stage without being asked. An error where a policy that would decide can't be read.
@@ -72,7 +73,7 @@ fn matches(
         }
     }
     let keys = selector.match_expressions.iter().map(|r| &r.key);
-    if let Some(key) = selector.match_labels.keys().chain(keys).find(|key| !is_label(key)) {
+    if let Some(key) = selector.match_labels.keys().chain(keys).find(|key| !is_key(key)) {
         return refuse(format!("{key:?} is not the key of a label"));
     }
     match Selector::try_from(selector.labels()) {
@@ -87,21 +88,6 @@ fn named(pattern: &str, stage: &str) -> Result<bool, String> {
         return Ok(true);
     }
     Pattern::parse(pattern).map(|p| p.matches(stage)).map_err(|e| e.to_string())
-}
-
-/// Whether a label may have this key: a name, with a domain and a slash in front or without.
-fn is_label(key: &str) -> bool {
-    let (domain, name) = key.split_once('/').map_or((None, key), |(d, n)| (Some(d), n));
-    let ends = |text: &str| {
-        let end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-        end(text.chars().next()) && end(text.chars().last())
-    };
-    let of = |text: &str, more: &str| {
-        text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c)) && ends(text)
-    };
-    name.len() <= 63
-        && of(name, "-_.")
-        && domain.is_none_or(|d| d.len() <= 253 && d.split('.').all(|part| of(part, "-")))
 }
 
 #[cfg(test)]

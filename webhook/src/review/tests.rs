@@ -68,7 +68,7 @@ fn an_outage_denies_and_nobody_waits_long_for_it() {
         let path = if kind == "MutatingWebhookConfiguration" { "/mutate" } else { "/validate" };
         assert_eq!(webhook["clientConfig"]["service"]["path"], path, "{}", webhook["name"]);
         // Those that write events, and the one that makes namespaces.
-        let acts = ["applications", "freight-statuses", "projects"]
+        let acts = ["applications", "freight-statuses", "projects", "promotions"]
             .map(|name| format!("{name}.wharfinger.dev"))
             .contains(&webhook["name"].as_str().unwrap().to_owned());
         let acts = acts && kind == "ValidatingWebhookConfiguration";

@@ -4,8 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use wharfinger_api::v1alpha1::NameOrLabels;
 
 use super::faults::Faults;
-use super::label;
 use crate::claim::shown;
+use crate::label;
 use crate::pattern::Pattern;
 
 pub(super) fn judge(selector: &NameOrLabels, field: &str, faults: &mut Faults) {

@@ -5,10 +5,11 @@ use sha2::{Digest as _, Sha256};
 use wharfinger_api::v1alpha1::{ALIAS_LABEL, Freight};
 
 use super::words::{ADJECTIVES, NOUNS};
-use crate::admission::{Context, Operation, Stop, label};
+use crate::admission::{Context, Operation, Stop};
 use crate::check::{Check, Code};
 use crate::claim::shown;
 use crate::freight;
+use crate::label;
 
 /// Gives new Freight an alias where it has none, and makes the label say what the field says.
 pub(super) fn settle(

@@ -57,10 +57,10 @@ fn requests(requests: &[FreightRequest], faults: &mut Faults, warnings: &mut Vec
 
 /// Steps of Kargo's that this version does not know: the Stage is what it is, but a promotion to it will fail.
 fn not_carried_out(steps: &[PromotionStep]) -> Option<String> {
-    let of = |(index, step): (usize, &PromotionStep)| match &step.task {
-        Some(task) => Some(format!("{STEPS}[{index}] (task {})", shown(&task.name))),
-        None if is_known(&step.uses) => None,
-        None => Some(format!("{STEPS}[{index}] ({})", shown(&step.uses))),
+    // What a task does is seen when a Promotion is made of it.
+    let of = |(index, step): (usize, &PromotionStep)| {
+        let known = step.task.is_some() || is_known(&step.uses);
+        (!known).then(|| format!("{STEPS}[{index}] ({})", shown(&step.uses)))
     };
     let unknown: Vec<_> = steps.iter().enumerate().filter_map(of).take(SHOWN).collect();
     (!unknown.is_empty()).then(|| {

@@ -3,12 +3,12 @@
 use crate::claim::is_name;
 
 /// Whether a text may be the value of a label.
-pub(super) fn is_value(text: &str) -> bool {
+pub(crate) fn is_value(text: &str) -> bool {
     text.is_empty() || is_word(text)
 }
 
 /// Whether a text may be the key of a label: a name, perhaps with a domain and a slash in front.
-pub(super) fn is_key(text: &str) -> bool {
+pub(crate) fn is_key(text: &str) -> bool {
     match text.split_once('/') {
         Some((domain, name)) => is_name(domain) && is_word(name),
         None => is_word(text),
