@@ -141,7 +141,7 @@ impl<'r> Service<'r> {
 
     /// Hands each connection to the next replica that is ready.
     fn serve(&self, end: &AtomicBool) {
-        let mut turn = 0;
+        let (mut turn, mut open) = (0, vec![]);
         thread::scope(|scope| {
             while !end.load(Ordering::Relaxed) {
                 let Ok((client, _)) = self.listener.accept() else {
@@ -159,15 +159,20 @@ impl<'r> Service<'r> {
                     replica.port("https").and_then(|p| Ok(TcpStream::connect(("127.0.0.1", p))?));
                 let Ok(server) = connected else { continue };
                 client.set_nonblocking(false).expect("a socket");
-                let ends = [(client.try_clone(), server.try_clone()), (Ok(server), Ok(client))];
-                for (from, to) in ends {
-                    let (mut from, mut to) = (from.expect("a socket"), to.expect("a socket"));
-                    from.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+                let one = |of: &TcpStream| of.try_clone().expect("a socket");
+                for (mut from, mut to) in
+                    [(one(&client), one(&server)), (one(&server), one(&client))]
+                {
                     scope.spawn(move || {
                         io::copy(&mut from, &mut to).ok();
                         to.shutdown(Shutdown::Write).ok();
                     });
                 }
+                open.extend([client, server]);
+            }
+            // The API server would go on.
+            for socket in open {
+                socket.shutdown(Shutdown::Both).ok();
             }
         });
     }
