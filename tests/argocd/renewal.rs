@@ -37,11 +37,13 @@ fn no_review_fails_while_the_certificate_is_renewed_and_replicas_are_replaced() 
     let service = Service::new(&replicas)?;
     let (end, reviews, handshakes) =
         (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
-    let seen = Mutex::new(BTreeSet::new());
+    let (closed, seen) = (AtomicBool::new(false), Mutex::new(BTreeSet::new()));
     thread::scope(|scope| {
-        let running = End(&end);
-        scope.spawn(|| service.serve(&end));
-        scope.spawn(|| service.probe(&end));
+        // The Service goes when nobody asks any more.
+        let serving = End(&closed);
+        let asking = End(&end);
+        scope.spawn(|| service.serve(&closed));
+        scope.spawn(|| service.probe(&closed));
         cluster.until("both replicas to be ready", || service.all_ready())?;
         point_at(&cluster, service.port()?)?;
 
@@ -83,11 +85,12 @@ fn no_review_fails_while_the_certificate_is_renewed_and_replicas_are_replaced() 
             Ok(())
         };
         let done = rolled().and_then(|()| certificates(3)).and_then(|()| rolled());
-        drop(running);
+        drop(asking);
         for asker in askers {
             asker.join().expect("it does not panic")?;
         }
         shaker.join().expect("it does not panic")?;
+        drop(serving);
         done
     })?;
     let (reviews, handshakes) = (reviews.into_inner(), handshakes.into_inner());
@@ -141,7 +144,7 @@ impl<'r> Service<'r> {
 
     /// Hands each connection to the next replica that is ready.
     fn serve(&self, end: &AtomicBool) {
-        let mut turn = 0;
+        let (mut turn, mut open) = (0, vec![]);
         thread::scope(|scope| {
             while !end.load(Ordering::Relaxed) {
                 let Ok((client, _)) = self.listener.accept() else {
@@ -159,15 +162,20 @@ impl<'r> Service<'r> {
                     replica.port("https").and_then(|p| Ok(TcpStream::connect(("127.0.0.1", p))?));
                 let Ok(server) = connected else { continue };
                 client.set_nonblocking(false).expect("a socket");
-                let ends = [(client.try_clone(), server.try_clone()), (Ok(server), Ok(client))];
-                for (from, to) in ends {
-                    let (mut from, mut to) = (from.expect("a socket"), to.expect("a socket"));
-                    from.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+                let one = |of: &TcpStream| of.try_clone().expect("a socket");
+                for (mut from, mut to) in
+                    [(one(&client), one(&server)), (one(&server), one(&client))]
+                {
                     scope.spawn(move || {
                         io::copy(&mut from, &mut to).ok();
                         to.shutdown(Shutdown::Write).ok();
                     });
                 }
+                open.extend([client, server]);
+            }
+            // The API server would go on.
+            for socket in open {
+                socket.shutdown(Shutdown::Both).ok();
             }
         });
     }
@@ -230,6 +238,7 @@ fn shake(port: u16, bundle: &[u8]) -> Result<Vec<u8>> {
     let name = ServerName::try_from("127.0.0.1")?;
     let mut client = ClientConnection::new(config.into(), name)?;
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     while client.is_handshaking() {
         client.complete_io(&mut stream)?;
     }
