@@ -81,7 +81,7 @@ impl Stored {
     fn servable(&self, pair: &Pair, names: &[String]) -> Option<Validity> {
         pair::servable(pair, names, &self.authorities)
             .inspect_err(|error| {
-                warn!(error = format!("{error:#}"), "A stored certificate is of no use")
+                warn!(error = format!("{error:#}"), "A stored certificate is of no use");
             })
             .ok()
     }

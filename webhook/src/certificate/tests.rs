@@ -85,7 +85,7 @@ impl World {
         let changed = self.replicas.iter_mut().map(|replica| {
             Box::pin(async {
                 if replica.shown.changed().await.is_err() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             })
         });

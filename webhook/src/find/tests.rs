@@ -205,7 +205,8 @@ async fn a_stage_that_cant_be_read_holds_up_nobody_else_and_is_not_taken_for_abs
         assert!(matches!(found, Fact::Stage { live: false, stage: Some(_), .. }));
         let found = find("shop:gone").await.unwrap();
         assert!(matches!(found, Fact::Stage { live: false, stage: None, .. }));
-        let error = format!("{:#}", find("shop:odd").await.err().expect("it can't be read"));
+        let Err(error) = find("shop:odd").await else { panic!("it can't be read") };
+        let error = format!("{error:#}");
         assert!(error.starts_with("Stage shop:odd") && error.contains("all of it"), "{error}");
     };
     tokio::select! {
