@@ -282,7 +282,8 @@ pub(crate) async fn our_conditions_match_what_they_should(s: Server) -> Result<(
         let one = format!("{path}/both-{}", kind.to_lowercase());
         for (patch, asked) in [
             (json!({ "metadata": { "labels": { "a": "b" } } }), false),
-            (json!({ "status": { "sync": { "status": "Synced" } } }), false),
+            // Whoever is not Argo CD is asked about a status.
+            (json!({ "status": { "sync": { "status": "Synced" } } }), kind == "Validating"),
             (
                 json!({ "metadata": { "annotations": { "kargo.akuity.io/authorized-stage": "p:t" } } }),
                 true,

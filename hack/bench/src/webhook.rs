@@ -26,7 +26,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kube::Client;
-use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
@@ -172,13 +172,16 @@ async fn fill(admin: &Client) -> Result<()> {
     let create = PostParams::default();
     let stages: Api<Stage> = Api::namespaced(admin.clone(), "default");
     for n in 0..STAGES {
-        let stage = stage(&format!("stage-{n}"), "Healthy");
+        let mut stage = stage(&format!("stage-{n}"), "Healthy");
+        stage["metadata"]["resourceVersion"] = Value::Null;
         stages.create(&create, &serde_json::from_value(stage.clone())?).await?;
         let status = Patch::Merge(json!({ "status": stage["status"] }));
         let name = format!("stage-{n}");
         stages.patch_status(&name, &PatchParams::default(), &status).await?;
     }
-    let applications: Api<Application> = Api::namespaced(admin.clone(), "default");
+    // Not by our type: that holds the few fields we read.
+    let kind = ApiResource::erase::<Application>(&());
+    let applications: Api<DynamicObject> = Api::namespaced_with(admin.clone(), "default", &kind);
     for n in 0..APPLICATIONS {
         let mut application = application(n, "one");
         application["metadata"]["managedFields"] = Value::Null;
