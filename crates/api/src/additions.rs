@@ -19,7 +19,7 @@ pub const REASON: &str = "wharfinger.dev/reason";
 /// On a Promotion that rolls back: the FreightCollection of the Stage's history to return to.
 pub const COLLECTION: &str = "wharfinger.dev/collection";
 
-/// On a Stage: which fields of its spec admission made of those of an older Kargo, as long as nobody else writes them.
+/// On a Stage: which fields of its spec admission made of those of an older Kargo, as `<field>:<hash of what it made>`.
 pub const CONVERTED: &str = "wharfinger.dev/converted";
 
 /// In the info list of an Argo CD operation: the claim the operation deploys.

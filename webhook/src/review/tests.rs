@@ -58,7 +58,13 @@ fn the_api_server_asks_about_all_kinds_that_have_rules_and_no_others() {
 #[test]
 fn an_outage_denies_and_nobody_waits_long_for_it() {
     let all = configurations();
+    let mut names = BTreeSet::new();
     for (kind, webhook) in webhooks(&all) {
+        assert!(
+            names.insert((kind, webhook["name"].as_str())),
+            "{} is there twice",
+            webhook["name"]
+        );
         assert_eq!(
             (&webhook["failurePolicy"], &webhook["timeoutSeconds"]),
             (&json!("Fail"), &json!(2)),

@@ -7,6 +7,7 @@ use wharfinger_api::additions::CONVERTED;
 use super::{Context, Stop};
 use crate::check::{Check, Code};
 use crate::claim::StageName;
+use crate::freight::sha1;
 use crate::legacy::{GIT, Upstream, direct, from_upstream, line, mechanisms, subscriptions};
 
 /// Converts a Stage. What to tell its writer.
@@ -15,10 +16,8 @@ pub(super) fn stage(context: &Context<'_>, object: &mut Value) -> Result<Vec<Str
     let (subscribed, mechanisms) =
         (take(object, "subscriptions"), take(object, "promotionMechanisms"));
     // Fields that are from a conversion as before, and were not written by anybody since.
-    let mut converted: Vec<_> = [FREIGHT, TEMPLATE]
-        .into_iter()
-        .filter(|field| is_converted(context, object, field))
-        .collect();
+    let mut converted: Vec<_> =
+        [FREIGHT, TEMPLATE].into_iter().filter(|field| is_converted(object, field)).collect();
     if let Some(old) = subscribed {
         if is_given(object, FREIGHT) && !converted.contains(&FREIGHT) {
             warnings.push(left_out("subscriptions", FREIGHT, object));
@@ -45,7 +44,7 @@ pub(super) fn stage(context: &Context<'_>, object: &mut Value) -> Result<Vec<Str
             put(object, TEMPLATE, template, &mut converted);
         }
     }
-    mark(context, object, &converted);
+    mark(object, &converted);
     Ok(warnings)
 }
 
@@ -70,17 +69,16 @@ fn is_given(object: &Value, field: &str) -> bool {
 }
 
 /// Who applies an old manifest again sends the old fields merged with what they were converted to. That is not to count as
-/// given, or a change of the old fields would never arrive.
-fn is_converted(context: &Context<'_>, object: &Value, field: &str) -> bool {
-    let Some(old) = context.review.old else { return false };
-    let listed = Context::annotation(Some(old), CONVERTED).unwrap_or_default();
-    listed.split(',').any(|listed| listed == field)
-        && old.pointer(&format!("/spec/{field}")) == object.pointer(&format!("/spec/{field}"))
+/// given, or a change of the old fields would never arrive. It is told by the annotation, which says what they became.
+fn is_converted(object: &Value, field: &str) -> bool {
+    let listed = Context::annotation(Some(object), CONVERTED).unwrap_or_default();
+    listed.split(',').any(|listed| listed == entry(object, field))
 }
 
-fn mark(context: &Context<'_>, object: &mut Value, converted: &[&str]) {
-    let listed = converted.join(",");
-    if Context::annotation(context.review.new, CONVERTED).unwrap_or_default() == listed {
+fn mark(object: &mut Value, converted: &[&str]) {
+    let entries: Vec<_> = converted.iter().map(|field| entry(object, field)).collect();
+    let listed = entries.join(",");
+    if Context::annotation(Some(object), CONVERTED).unwrap_or_default() == listed {
         return;
     }
     if !listed.is_empty() {
@@ -90,6 +88,14 @@ fn mark(context: &Context<'_>, object: &mut Value, converted: &[&str]) {
     {
         all.shift_remove(CONVERTED);
     }
+}
+
+/// `<field>:<hash of its value>`. The API server keeps no order of keys.
+fn entry(object: &Value, field: &str) -> String {
+    let mut value = object["spec"][field].clone();
+    value.sort_all_objects();
+    let hash = sha1(&value.to_string());
+    format!("{field}:{}", &hash[..8])
 }
 
 fn left_out(old: &str, given: &str, object: &Value) -> String {
