@@ -1,6 +1,7 @@
 //! Kargo's kinds, one a file. `manifests/crds` is generated from here.
 
 mod cluster_config;
+mod config_status;
 mod freight;
 mod legacy;
 mod metadata;
@@ -17,6 +18,7 @@ mod warehouse;
 mod window;
 
 pub use cluster_config::*;
+pub use config_status::*;
 pub use freight::*;
 pub use metadata::*;
 pub use project::*;

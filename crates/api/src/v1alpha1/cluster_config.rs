@@ -1,13 +1,10 @@
 //! How the whole installation works.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    DeepLink, LocalReference, PromotionWindow, WebhookReceiver, WebhookReceiverDetails, schema,
-};
+use super::{ConfigStatus, DeepLink, LocalReference, PromotionWindow, WebhookReceiver};
 
 /// How the whole installation works. There is one, and its name is `cluster`.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +16,7 @@ use super::{
     shortname = "clusterconfig",
     shortname = "clusterconfigs",
     doc = "How the whole installation works. There is one, and its name is `cluster`.",
-    status = "ClusterConfigStatus",
+    status = "ConfigStatus",
     derive = "PartialEq",
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name":"Status","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message"}"#,
@@ -57,22 +54,4 @@ pub struct GitClient {
     /// The Secret with the key that signs commits, under `signingKey`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key_secret: Option<LocalReference>,
-}
-
-/// What was observed of the ClusterConfig.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ClusterConfigStatus {
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::conditions")]
-    pub conditions: Vec<Condition>,
-    /// The generation of the spec that this status is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last value of the refresh annotation that was acted on.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub last_handled_refresh: String,
-    /// Where the receivers listen.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub webhook_receivers: Vec<WebhookReceiverDetails>,
 }

@@ -1,13 +1,10 @@
 //! How a Project works: policies, windows, receivers, links, and which Applications it accepts.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    DeepLink, NameOrLabels, PromotionWindow, WebhookReceiver, WebhookReceiverDetails, schema,
-};
+use super::{ConfigStatus, DeepLink, NameOrLabels, PromotionWindow, WebhookReceiver, schema};
 use crate::additions::ApplicationRules;
 
 /// How a Project works. There is one in each Project, and it has the Project's name.
@@ -19,7 +16,7 @@ use crate::additions::ApplicationRules;
     plural = "projectconfigs",
     namespaced,
     doc = "How a Project works. There is one in each Project, and it has the Project's name.",
-    status = "ProjectConfigStatus",
+    status = "ConfigStatus",
     derive = "PartialEq",
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name":"Status","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message"}"#,
@@ -78,22 +75,4 @@ pub struct AutoRollback {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::failed_or_error")]
     pub on_verification: Option<Vec<String>>,
-}
-
-/// What was observed of the ProjectConfig.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProjectConfigStatus {
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::conditions")]
-    pub conditions: Vec<Condition>,
-    /// The generation of the spec that this status is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last value of the refresh annotation that was acted on.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub last_handled_refresh: String,
-    /// Where the receivers listen.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub webhook_receivers: Vec<WebhookReceiverDetails>,
 }
