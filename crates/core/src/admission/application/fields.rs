@@ -141,6 +141,10 @@ pub(in crate::admission) const FIELDS: &[Field] = &[
     harmless("operation.sync.syncOptions", "how it is applied, not what"),
     harmless("operation.sync.syncStrategy", "how it is applied, not what"),
     evidence("status"),
+    harmless(
+        "status.resources",
+        "nothing is decided by it; argocd-server fills in their health whenever it writes an Application",
+    ),
     rule("status.operationState.operation.sync.manifests", Rule::Record, RECORD),
     rule("status.operationState.operation.sync.source", Rule::Record, RECORD),
     rule("status.operationState.operation.sync.sources", Rule::Record, RECORD),

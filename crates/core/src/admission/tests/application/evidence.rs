@@ -46,6 +46,13 @@ fn a_status_is_argocds() {
             ("history goes", user, Some(before()), write(json!({ "history": null })), Ok(())),
             ("all goes", user, Some(before()), current(), Ok(())),
             ("what is empty goes", user, Some(before()), write(json!({ "summary": null })), Ok(())),
+            (
+                "what argocd-server fills in",
+                user,
+                Some(before()),
+                write(json!({ "resources": [{ "kind": "Deployment", "health": {} }] })),
+                Ok(()),
+            ),
             ("put back", user, None, before(), Ok(())),
         ]
     };
