@@ -426,11 +426,18 @@ fn a_file_in_git_that_takes_the_plugin_away() -> Result<()> {
     }
     project.promoted("dev", &project.freight("v2")?)?;
     app.runs("v2")?;
-    // With the plugin and another way to render, Argo CD renders nothing.
-    project.commit(&[(&file, "directory: {recurse: true}\n")])?;
-    app.merge(&crate::owners::refresh())?;
-    app.comparison_error()?;
-    ensure!(app.image()? == format!("{IMAGE}:v2"), "{}", app.image()?);
+    // With another way to render beside the plugin, or another plugin, Argo CD renders nothing.
+    for (name, text) in [
+        ("both", "directory: {recurse: true}\n"),
+        ("another", "plugin: {name: another}\n"),
+        ("unnamed", "plugin: {name: \"\"}\n"),
+    ] {
+        let app = App::new(&project, name, "dev", Kind::Bare)?.auto_sync();
+        project.commit(&[(&format!("{}/.argocd-source.yaml", app.name), text)])?;
+        app.create()?;
+        app.comparison_error().context(text)?;
+        ensure!(app.image().is_err(), "{text}: {:?}", app.image());
+    }
     Ok(())
 }
 
