@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
 use futures::{Stream, StreamExt as _, pin_mut};
-use kube::api::{ListParams, PartialObjectMeta};
+use kube::api::PartialObjectMeta;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource as _, ResourceExt};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tracing::{info, warn};
 use wharfinger_api::argocd::Application;
 use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, ProjectConfig, Stage, StageSpec};
@@ -17,6 +17,8 @@ use wharfinger_core::admission::Named;
 use wharfinger_core::claim::StageName;
 use wharfinger_core::freight::holds;
 use wharfinger_daemon::{Gate, Readiness, Shutdown, Tasks, Unreadable, watch_readable};
+
+use crate::page::gather;
 
 pub(crate) struct Caches {
     stages: Cache<Stage>,
@@ -106,7 +108,7 @@ impl Caches {
     pub(crate) fn holding(&self, project: &str, freight: &str) -> Option<Vec<String>> {
         let stages = self.stages.filled()?.state();
         let here = stages.iter().filter(|s| s.metadata.namespace.as_deref() == Some(project));
-        Some(holders(here.map(AsRef::as_ref), freight))
+        Some(here.filter(|s| holder(s, freight)).map(|s| s.name_any()).collect())
     }
 
     /// `<namespace>/<name>` of each; nothing before the cache was filled.
@@ -156,22 +158,14 @@ where
     }
 }
 
-/// As [`Caches::applications_naming`], without a cache: page by page, metadata only.
+/// As [`Caches::applications_naming`], without a cache: metadata only.
 pub(crate) async fn list_applications_naming(
     client: &Client,
     named: &Named,
 ) -> kube::Result<Vec<String>> {
     let api: Api<PartialObjectMeta<Application>> = Api::all(client.clone());
-    let mut found = vec![];
-    let mut page = ListParams::default().limit(500);
-    loop {
-        let list = api.list(&page).await?;
-        found.extend(naming(list.items.iter(), named));
-        match list.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => page = page.continue_token(&token),
-            None => break,
-        }
-    }
+    let mut found =
+        gather(&api, |application| names(&application, named).then(|| place(&application))).await?;
     found.sort_unstable();
     Ok(found)
 }
@@ -183,12 +177,11 @@ pub(crate) async fn list_holding(
     freight: &str,
 ) -> kube::Result<Vec<String>> {
     let api: Api<Stage> = Api::namespaced(client.clone(), project);
-    Ok(holders(api.list(&ListParams::default()).await?.items.iter(), freight))
+    gather(&api, |stage| holder(&stage, freight).then(|| stage.name_any())).await
 }
 
-fn holders<'a>(stages: impl Iterator<Item = &'a Stage>, freight: &str) -> Vec<String> {
-    let holds = |stage: &&Stage| stage.status.as_ref().is_some_and(|status| holds(status, freight));
-    stages.filter(holds).map(ResourceExt::name_any).collect()
+fn holder(stage: &Stage, freight: &str) -> bool {
+    stage.status.as_ref().is_some_and(|status| holds(status, freight))
 }
 
 /// Those that name it, in order.
@@ -196,22 +189,25 @@ fn naming<'a>(
     applications: impl Iterator<Item = &'a PartialObjectMeta<Application>>,
     named: &Named,
 ) -> Vec<String> {
-    let names = |application: &&PartialObjectMeta<Application>| {
-        let annotation =
-            application.annotations().get(AUTHORIZED_STAGE).map(String::as_str).unwrap_or_default();
-        annotation.split(',').filter_map(|text| text.trim().parse::<StageName>().ok()).any(
-            |stage| match named {
-                Named::Stage(name) => stage == *name,
-                Named::Project(project) => stage.project == *project,
-            },
-        )
-    };
-    let mut found: Vec<_> = applications
-        .filter(names)
-        .map(|a| format!("{}/{}", a.meta().namespace.as_deref().unwrap_or_default(), a.name_any()))
-        .collect();
+    let mut found: Vec<_> = applications.filter(|a| names(a, named)).map(place).collect();
     found.sort_unstable();
     found
+}
+
+fn names(application: &PartialObjectMeta<Application>, named: &Named) -> bool {
+    let annotation =
+        application.annotations().get(AUTHORIZED_STAGE).map(String::as_str).unwrap_or_default();
+    annotation.split(',').filter_map(|text| text.trim().parse::<StageName>().ok()).any(|stage| {
+        match named {
+            Named::Stage(name) => stage == *name,
+            Named::Project(project) => stage.project == *project,
+        }
+    })
+}
+
+fn place(application: &PartialObjectMeta<Application>) -> String {
+    let namespace = application.meta().namespace.as_deref().unwrap_or_default();
+    format!("{namespace}/{}", application.name_any())
 }
 
 /// Keeps of ten thousand Applications what is asked for.

@@ -17,6 +17,7 @@ use wharfinger_core::admission::{Fact, Namespace, Question, Verb};
 use wharfinger_core::claim::StageName;
 
 use crate::cache::Caches;
+use crate::page::gather;
 use crate::review::User;
 
 pub(crate) trait Find: Send + Sync + 'static {
@@ -136,23 +137,15 @@ impl Cluster {
         Ok(found.items.iter().map(ResourceExt::name_any).collect())
     }
 
-    /// Page by page, and of each piece of Freight only what a choice is made by: a Project may have very many.
+    /// Of each piece of Freight only what a choice is made by: a Project may have very many.
     async fn freight_of(
         &self,
         project: &str,
         origin: &FreightOrigin,
     ) -> anyhow::Result<Vec<Freight>> {
         let api: Api<Freight> = Api::namespaced(self.client.clone(), project);
-        let mut found = vec![];
-        let mut page = ListParams::default().limit(500);
-        loop {
-            let list = api.list(&page).await.with_context(|| format!("the Freight of {origin}"))?;
-            found.extend(list.items.into_iter().filter(|f| f.origin == *origin).map(pruned));
-            match list.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => page = page.continue_token(&token),
-                None => return Ok(found),
-            }
-        }
+        let of_it = |freight: Freight| (freight.origin == *origin).then(|| pruned(freight));
+        gather(&api, of_it).await.with_context(|| format!("the Freight of {origin}"))
     }
 
     async fn task(

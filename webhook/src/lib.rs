@@ -14,6 +14,7 @@ mod event;
 mod fault;
 mod find;
 mod metrics;
+mod page;
 mod review;
 mod run;
 

@@ -10,7 +10,7 @@ use super::{Change, StageName};
 use crate::admission::facts::status;
 use crate::admission::{Stop, read};
 use crate::check::{Check, Code};
-use crate::claim::{Claim, Claimed, ours};
+use crate::claim::{Claim, Claimed, ours, shown};
 use crate::converge::{held, natively, pinned};
 
 /// `.operation`: what anybody may ask for.
@@ -173,9 +173,9 @@ fn revisions(change: &Change<'_>, stage: &StageName, sync: &SyncOperation) -> Re
             let Some(another) = others.into_iter().find(|revision| *revision != pin) else {
                 continue;
             };
-            let another: String = another.chars().take(80).collect();
             let text = format!(
-                "the operation deploys revision {another:?}, but the Freight of Stage {stage} pins {pin}"
+                "the operation deploys revision {:?}, but the Freight of Stage {stage} pins {pin}",
+                shown(another)
             );
             return Err(Check::failed(Code::WrongRevision, text)
                 .fix("Leave the revision out of it")

@@ -10,7 +10,7 @@ use crate::admission::Stop;
 use crate::admission::facts::ask_stage;
 use crate::assignment::{Answer, Asker, Question, judge as may_have};
 use crate::check::{Check, Code};
-use crate::claim::{Claimed, Malformed, StageName, ours};
+use crate::claim::{Claimed, Malformed, StageName, ours, shown};
 
 pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
     if change.new.spec.other.get("sourceHydrator").is_some_and(|h| !h.is_null()) {
@@ -34,8 +34,7 @@ pub(super) fn judge_names(change: &Change<'_>) -> Result<(), Stop> {
     let odd =
         change.new.spec.sources().iter().filter_map(Source::plugin).find(|name| name.contains('/'));
     let Some(name) = odd else { return Ok(()) };
-    let name: String = name.chars().take(80).collect();
-    let text = format!("{name:?} is not the name of a plugin");
+    let text = format!("{:?} is not the name of a plugin", shown(name));
     Err(Check::failed(Code::Leaving, text)
         .fix(format!("Call it {PLUGIN}, if that is meant"))
         .into())
