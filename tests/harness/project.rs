@@ -135,7 +135,9 @@ impl<'c> Project<'c> {
         let promotion = self.ended(&self.promote(stage, freight)?)?;
         ensure!(
             promotion["status"]["phase"] == "Succeeded",
-            "the Promotion must succeed: {promotion:#}"
+            "the Promotion must succeed: {:#}\nthe Applications: {}",
+            promotion["status"],
+            self.admin.applications(&self.name)
         );
         Ok(promotion)
     }

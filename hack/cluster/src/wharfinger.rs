@@ -144,9 +144,13 @@ fn package(role: Role) -> &'static str {
     }
 }
 
-// Cargo replaces a program by a new file, so a hard link keeps the old one; /tmp may be elsewhere.
+// Cargo replaces a program by a new file, so a hard link keeps the old one; /tmp may be elsewhere. The new name appears with the
+// whole program: whoever else starts it now must not find half of it, nor write over what already runs.
 fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
-    fs::hard_link(from, to)
-        .or_else(|_| fs::copy(from, to).map(drop))
-        .with_context(|| format!("copying {} to {}", from.display(), to.display()))
+    let folder = to.parent().context("a program lies in a folder")?;
+    let copy = tempfile::Builder::new().make_in(folder, |copy| {
+        fs::hard_link(from, copy).or_else(|_| fs::copy(from, copy).map(drop))
+    });
+    let kept = copy.and_then(|copy| Ok(copy.into_temp_path().persist(to)?));
+    kept.with_context(|| format!("copying {} to {}", from.display(), to.display()))
 }
