@@ -26,8 +26,9 @@ pub type Upstream<'a> = BTreeMap<&'a str, Option<&'a Stage>>;
 
 /// Whether Freight is available to a Stage: one check for each thing that counts. It is available when all have passed.
 ///
-/// Of several requests for one origin one is enough; the first decides what is said. As in Kargo none is looked at after one
-/// that asks for `All` in vain.
+/// Of several requests for one origin one is enough; the first decides what is said. As in Kargo's admission none is looked at
+/// after one that asks for `All` in vain. Kargo has a second rule for its list of available Freight: where the two differ, the
+/// stricter holds here.
 pub fn availability(
     stage: &Stage,
     freight: &Freight,
@@ -40,8 +41,10 @@ pub fn availability(
         if passed(&checks) {
             return checks;
         }
+        let in_vain =
+            checks.iter().any(|c| c.state != State::Passed && c.code != Code::SoakedBeside);
         first.get_or_insert(checks);
-        if upstream::all(&request.sources) {
+        if upstream::all(&request.sources) && in_vain {
             break;
         }
     }

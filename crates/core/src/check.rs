@@ -112,6 +112,8 @@ pub enum Code {
     Verified,
     /// The Freight was in a Stage upstream for long enough.
     Soak,
+    /// It was for long enough in a Stage beside those that count.
+    SoakedBeside,
     /// Somebody approved the Freight for the Stage.
     Approved,
     /// A promotion policy of the Project can't be read.

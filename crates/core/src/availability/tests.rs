@@ -106,6 +106,16 @@ fn freight_is_available_as_kargo_says() {
         // No Stage is listed: All asks for nothing, one of none is never.
         (json!({ "availabilityStrategy": "All" }), "", "+verified"),
         (soak(json!({ "availabilityStrategy": "All" }), "1h"), "", "+verified +soak"),
+        // All is all that is listed, and no other: the stricter of Kargo's two rules.
+        (soak(all(), "1h"), "soaked a 1h, soaked b 1h, soaked c 59m", "+verified +soak"),
+        (
+            soak(all(), "1h"),
+            "soaked a 1h, soaked b 1h, soaked c 1h",
+            "+verified +soak -soaked-beside",
+        ),
+        (soak(all(), "0s"), "verified a, verified b, verified c", "+verified -soaked-beside"),
+        (soak(any(), "1h"), "soaked a 1h, soaked c 1h", "+verified +soak"),
+        (soak(json!({ "availabilityStrategy": "All" }), "1h"), "soaked c 1h", "+verified +soak"),
         (json!({ "availabilityStrategy": "OneOf" }), "", "-verified"),
         (json!({}), "verified a", "-verified"),
         // Soak counts from when the Freight came, not from its verification; but not before it.

@@ -31,8 +31,12 @@ pub(super) fn checks(
     let required = sources.required_soak_time.as_deref();
     match required.map(|text| (text, duration::parse(text))) {
         None => {}
-        Some((_, Some(required))) if required.is_zero() => {}
-        Some((text, Some(required))) => checks.push(path.soak(text, required, now)),
+        Some((text, Some(required))) => {
+            if !required.is_zero() {
+                checks.push(path.soak(text, required, now));
+            }
+            checks.extend(path.soaked_beside(text, required, now));
+        }
         Some((text, None)) => {
             let text: String = text.chars().take(40).collect();
             let text = format!(
@@ -182,6 +186,18 @@ impl Path<'_> {
             ),
         };
         Check { since: since(self.facts, stage), ..check }
+    }
+
+    /// What Kargo's list of available Freight asks of `All`, beside what its admission asks.
+    fn soaked_beside(&self, text: &str, required: SignedDuration, now: Timestamp) -> Option<Check> {
+        if !self.all || self.stages.is_empty() {
+            return None;
+        }
+        let mut beside = self.facts.verified_in.keys().filter(|s| !self.stages.contains(s));
+        let stage = beside.find(|stage| soaked(self.facts, stage, now) >= required)?;
+        let why = format!("was in {stage} for {text}, too, which sources.stages does not list");
+        let advice = format!("Add {stage} to sources.stages, or {}", self.approve());
+        Some(Check::failed(Code::SoakedBeside, why).fix(advice))
     }
 
     fn soak_in(&self, stage: &str, required: SignedDuration, now: Timestamp) -> Soak {

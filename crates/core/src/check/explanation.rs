@@ -279,6 +279,14 @@ impl Code {
                 ),
                 next: "Wait: wharf why FREIGHT --to STAGE says until when. To skip it: wharf approve FREIGHT --to STAGE.",
             },
+            Self::SoakedBeside => Explanation {
+                meaning: "The Freight was for long enough in the Stages that count, and in another one as well.",
+                rule: "With availabilityStrategy All and a requiredSoakTime, Kargo's list of available Freight leaves out what has soaked in a Stage that sources.stages does not name. A Promotion is not admitted for what the list leaves out.",
+                who: Some(
+                    "Whoever may edit the Stage names the other Stage in sources.stages; whoever has the verb promote on the Stage may approve the Freight.",
+                ),
+                next: "To let it in: wharf approve FREIGHT --to STAGE.",
+            },
             Self::Approved => Explanation {
                 meaning: "Somebody approved the Freight for the Stage.",
                 rule: "An approval takes the place of verification and soak time, for one Stage.",
