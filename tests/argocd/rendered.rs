@@ -91,7 +91,11 @@ fn wharf_renders_what_the_sidecar_renders() -> Result<()> {
 
 fn files(app: &App<'_>, kind: Kind) -> Vec<(String, String)> {
     let file = |path: &str, text: &str| (format!("{}/{path}", app.name), text.to_owned());
-    let odd = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\ndata: {a: \"0644\", b: 'ä \"x\"'}\n";
+    // Named after the Application: of two that bring the same object one fails to sync.
+    let odd = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {}-odd}}\ndata: {{a: \"0644\", b: 'ä \"x\"'}}\n",
+        app.name
+    );
     match kind {
         Kind::Kustomize => vec![
             file(
@@ -99,7 +103,7 @@ fn files(app: &App<'_>, kind: Kind) -> Vec<(String, String)> {
                 "resources: [web.yaml, odd.yaml]\nconfigMapGenerator: [{name: made, literals: [a=1]}]\n",
             ),
             file("web.yaml", &app.web()),
-            file("odd.yaml", odd),
+            file("odd.yaml", &odd),
         ],
         Kind::Helm => vec![
             file("Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n"),
@@ -112,9 +116,9 @@ fn files(app: &App<'_>, kind: Kind) -> Vec<(String, String)> {
                 "templates/cluster.yaml",
                 "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-cluster}\ndata: {version: {{ .Capabilities.KubeVersion | quote }}, monitoring: {{ .Capabilities.APIVersions.Has \"monitoring.coreos.com/v1\" | quote }}, namespace: {{ .Release.Namespace }}}\n",
             ),
-            file("templates/hook.yaml", odd),
+            file("templates/hook.yaml", &odd),
         ],
-        _ => vec![file("web.yaml", &app.web()), file("odd.yaml", odd)],
+        _ => vec![file("web.yaml", &app.web()), file("odd.yaml", &odd)],
     }
 }
 
