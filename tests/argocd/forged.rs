@@ -375,3 +375,53 @@ fn a_parent_application_that_promotes_or_breaks_glass() -> Result<()> {
     refused(deleted, "in-use")?;
     Ok(())
 }
+
+/// A parent that does what Git says, with Argo CD's own account: what Git says of a child is judged like what anybody writes.
+#[test]
+fn a_parent_application_that_forges_what_was_deployed() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "forging-parent")?;
+    project.stage("dev")?;
+    let child = App::new(&project, "web", "dev", Kind::Bare)?;
+    let commit =
+        |child: &Value| project.commit(&[("children/web.json", child.to_string().as_str())]);
+    commit(&child.manifest())?;
+    let parent = App::new(&project, "parent", "dev", Kind::Bare)?.with(|spec, annotations| {
+        crate::owners::native(spec, annotations);
+        spec["source"]["path"] = "children".into();
+    });
+    parent.create()?;
+    let sync = || cluster.argocd(&["app", "sync", &parent.name, "--timeout", "60"]);
+    sync()?.ok()?;
+    project.promoted("dev", &project.freight("v1")?)?;
+    let first = child.get()?["spec"]["source"].clone();
+    project.promoted("dev", &project.freight("v2")?)?;
+    child.runs("v2")?;
+
+    let deploys = json!({ "sync": { "source": first } });
+    let other = json!({ "sync": { "manifests": ["kind: ConfigMap"] } });
+    for (row, more, code) in [
+        ("an operation with older Freight", json!({ "operation": deploys }), "claim-outdated"),
+        ("an operation with manifests", json!({ "operation": other }), "operation-source"),
+        (
+            "a record of an operation",
+            json!({ "status": { "operationState": { "phase": "Running", "message": "", "startedAt": "2026-01-01T00:00:00Z", "operation": other } } }),
+            "operation-source",
+        ),
+    ] {
+        let mut forged = child.manifest();
+        if let (Some(forged), Some(more)) = (forged.as_object_mut(), more.as_object()) {
+            forged.extend(more.clone());
+        }
+        commit(&forged)?;
+        let done = sync()?;
+        ensure!(!done.success(), "{row}: {}", done.stdout);
+        let told = parent.get()?["status"]["operationState"].to_string();
+        ensure!(told.contains(&format!("[{code}]")), "{row}: {told}");
+        ensure!(child.image()? == format!("{IMAGE}:v2"), "{row}");
+    }
+    // With what it may say the parent goes on.
+    commit(&child.manifest())?;
+    sync()?.ok()?;
+    child.runs("v2")
+}

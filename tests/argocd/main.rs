@@ -1,6 +1,7 @@
 //! What the product promises, on a real kube-apiserver and a real Argo CD.
 
 mod adopt;
+mod anywhere;
 mod articles;
 mod asked;
 mod availability;

@@ -231,6 +231,7 @@ pub(crate) fn resource(kind: &str) -> (&'static str, &'static str, &'static str,
         "projectconfig" => ("kargo.akuity.io", "v1alpha1", "ProjectConfig", "projectconfigs"),
         "application" => ("argoproj.io", "v1alpha1", "Application", "applications"),
         "applicationset" => ("argoproj.io", "v1alpha1", "ApplicationSet", "applicationsets"),
+        "appproject" => ("argoproj.io", "v1alpha1", "AppProject", "appprojects"),
         "crd" => {
             ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
         }

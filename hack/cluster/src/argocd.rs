@@ -48,6 +48,10 @@ const ACCOUNTS: [&str; 13] = [
     "cluster-rbac/server/argocd-server-clusterrole.yaml",
 ];
 
+/// Where Applications may lie beside an instance's own namespace, if their AppProject lets them. Of two instances both would look
+/// there; tests put none there while there are two.
+const OTHER_NAMESPACES: &str = "teams-*";
+
 const CLUSTER_BINDINGS: [&str; 3] = [
     "cluster-rbac/application-controller/argocd-application-controller-clusterrolebinding.yaml",
     "cluster-rbac/applicationset-controller/argocd-applicationset-controller-clusterrolebinding.yaml",
@@ -165,6 +169,7 @@ impl Cluster {
                 )
                 .env("ARGOCD_RECONCILIATION_JITTER", "0s")
                 .env("ARGOCD_SYNC_WAVE_DELAY", "0")
+                .env("ARGOCD_APPLICATION_NAMESPACES", OTHER_NAMESPACES)
                 .args(["--namespace", namespace])
                 .args(["--redis".to_owned(), self.redis(instance)?])
                 .args(["--repo-server".to_owned(), self.repo_server(instance)?])
@@ -200,6 +205,7 @@ impl Cluster {
             let program = self
                 .argocd_part("argocd-server", Instance::First)?
                 .env("KUBECONFIG", kubeconfig.to_string_lossy())
+                .env("ARGOCD_APPLICATION_NAMESPACES", OTHER_NAMESPACES)
                 .args(["--namespace", Instance::First.namespace(), "--insecure", "--disable-auth"])
                 .args(["--address", "127.0.0.1", "--dex-server", "http://127.0.0.1:1"])
                 .args(["--port".to_owned(), port.to_string()])

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde_json::json;
+use serde_json::{Value, json};
 use wharfinger_api::v1alpha1::{Promotion, PromotionStatus};
 
 use crate::check::Check;
@@ -62,14 +62,23 @@ impl Ended {
             step.finished_at = Some(now);
         }
         if let (Some(check), Some(step)) = (&self.check, promotion.spec.steps.get(current)) {
-            let alias = super::plan::alias(step, current);
-            if !status.state.is_object() {
-                status.state = json!({});
-            }
-            status.state[alias]["check"] = json!(check);
+            keep_check(&mut status, &super::plan::alias(step, current), check);
         }
         status
     }
+}
+
+/// Keeps a check with what a step has put out. What is kept there already has any form: its schema asks for none.
+pub(super) fn keep_check(status: &mut PromotionStatus, alias: &str, check: &Check) {
+    let made = |value: &mut Value| {
+        if !value.is_object() {
+            *value = json!({});
+        }
+    };
+    made(&mut status.state);
+    let output = &mut status.state[alias];
+    made(output);
+    output["check"] = json!(check);
 }
 
 /// Kubernetes' times are whole seconds: a finer one would differ from what is read back.

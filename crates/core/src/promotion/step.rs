@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wharfinger_api::v1alpha1::{Promotion, PromotionStatus, StageStatus, StepExecutionMetadata};
 
 use super::commit::reference;
-use super::end::{Phase, second};
+use super::end::{Phase, keep_check, second};
 use super::plan::{Assign, Plan};
 use crate::assignment::is_terminal;
 use crate::check::{Check, Code};
@@ -73,7 +73,7 @@ pub fn advance(
         status.message = message;
         keep(&mut status, index, meta);
         if let Some(check) = check {
-            status.state[&step.alias]["check"] = json!(check);
+            keep_check(&mut status, &step.alias, &check);
             if !step.continue_on_error {
                 break;
             }

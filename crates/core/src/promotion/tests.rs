@@ -415,3 +415,14 @@ fn one_that_never_began_leaves_no_trace_in_the_stage() {
     fold(&mut status, &[ended("0 Running", Some(at(100)), 191)]);
     assert_eq!(status.last_promotion.as_ref().map(|p| &*p.name), Some("0"));
 }
+
+#[test]
+fn what_an_end_says_finds_room_in_any_state() {
+    for state in [json!(null), json!([]), json!({ "step-1": [1] }), json!({ "step-1": "x" })] {
+        let mut promotion = promotion("a Running");
+        promotion.status.as_mut().unwrap().state = state.clone();
+        let check = Check::failed(Code::Timeout, "too long");
+        let ended = Ended::by(Phase::Failed, check, None).status(&promotion, at(1));
+        assert_eq!(ended.state["step-1"]["check"]["code"], "timeout", "{state}");
+    }
+}
