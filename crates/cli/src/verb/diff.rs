@@ -93,9 +93,9 @@ impl Diff {
             // A Stage that holds nothing deploys nothing yet.
             let before = match before.items.is_empty() {
                 true => Vec::new(),
-                false => rendering.app(&app, before).await?,
+                false => rendering.app(&app, before, None).await?.documents,
             };
-            let after = rendering.app(&app, after).await?;
+            let after = rendering.app(&app, after, None).await?.documents;
             let mut changes = compare(&objects(&before), &objects(&after));
             if summary {
                 changes.iter_mut().for_each(|change| change.lines.clear());
