@@ -10,6 +10,7 @@ mod crash;
 mod docs;
 mod fields;
 mod forged;
+mod freight_in;
 mod instances;
 mod kinds;
 mod outage;
