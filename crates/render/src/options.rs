@@ -538,6 +538,14 @@ mod tests {
         let options = Options::parse(&source["plugin"]["parameters"].to_string()).unwrap();
         options.check(Kind::Helm).unwrap();
         assert!(options.skip_crds);
+
+        let page = include_str!("../../../docs/freight.md");
+        let (_, example) = page.split_once("```yaml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let app = crate::documents::parse(example).unwrap().unwrap();
+        let parameters = &app["spec"]["source"]["plugin"]["parameters"];
+        let options = Options::parse(&parameters.to_string()).unwrap();
+        assert!(options.provenance && options.image_paths.len() == 3);
     }
 
     #[test]

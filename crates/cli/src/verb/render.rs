@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use clap::Args;
-use kube::Api;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, FreightCollection, Stage, Warehouse};
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, FreightCollection};
 use wharfinger_core::claim::{Claim, Claimed, StageName, ours, the_stage};
 use wharfinger_core::freight::{name, push, reference};
-use wharfinger_core::usage::{self, Scope, Subscribed, subscribed};
+use wharfinger_core::usage::{self, Scope, Subscribed};
 use wharfinger_render::{Images, Provenance, documents};
 
 use crate::argocd::App;
@@ -71,8 +70,7 @@ impl Render {
             let assignment = stage.status.as_ref().and_then(|s| s.assignment.as_ref());
             let claim = assignment.map(Claim::of);
             let provenance = Provenance::next(&name, claim.as_ref(), &collection);
-            let looked =
-                (subscriptions(session, &name, &stage).await?, scope(session, &name).await);
+            let looked = (session.subscribed(&name, &stage).await?, scope(session, &name).await);
             (app, collection, Some(provenance), looked)
         };
         let rendering = Rendering::new(session, place, offline).await;
@@ -85,28 +83,6 @@ impl Render {
         }
         Ok(Exit::Done)
     }
-}
-
-/// The images that the Warehouses of a Stage subscribe, as far as whoever asks may read them.
-async fn subscriptions(
-    session: &Session,
-    name: &StageName,
-    stage: &Stage,
-) -> Result<Subscribed, Failure> {
-    let api: Api<Warehouse> = Api::namespaced(session.client().await?.clone(), &name.project);
-    let mut warehouses = Vec::new();
-    for request in &stage.spec.requested_freight {
-        match api.get_opt(&request.origin.name).await {
-            Ok(warehouse) => warehouses.extend(warehouse),
-            Err(e) => {
-                let failure = Failure::api("read the Warehouses of the Stage", &e);
-                if failure.exit != Exit::NotAllowed {
-                    return Err(failure);
-                }
-            }
-        }
-    }
-    Ok(subscribed(&warehouses))
 }
 
 /// Whether the Application is all there is of the Stage.
