@@ -26,6 +26,7 @@ fn images_get_where_they_are_used_and_objects_say_whose_freight_it_is() -> Resul
     });
     app.create()?;
 
+    let mut promoted = vec![];
     for (generation, digit) in [(1, '1'), (2, '2')] {
         let digest = format!("sha256:{}", digit.to_string().repeat(64));
         let freight = freight(&project, &digest)?;
@@ -61,9 +62,13 @@ fn images_get_where_they_are_used_and_objects_say_whose_freight_it_is() -> Resul
         // Both differ from Git in Freight alone, so Argo CD has nothing left to do.
         let sync = &app.get()?["status"]["sync"]["status"];
         ensure!(sync == "Synced", "{sync}");
+        promoted.push(freight);
     }
 
     // What the Freight and the objects have not in common is told, and nothing is stopped by it.
+    let diff = cluster.wharf(&["-p", &project.name, "diff", &promoted[0], "--to", "dev"])?;
+    ensure!(diff.stderr.contains(OTHER) && diff.stderr.contains("[image-unused]"), "{diff:#?}");
+    ensure!(!diff.stdout.contains("wharfinger.dev/"), "{diff:#?}");
     let told = told(&cluster, &app)?;
     ensure!(told.contains(OTHER) && told.contains("[image-unused]"), "{told}");
     ensure!(!told.contains(TOOL) && !told.contains("[image-unmanaged]"), "{told}");

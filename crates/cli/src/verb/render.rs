@@ -8,13 +8,13 @@ use serde_json::Value;
 use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, FreightCollection};
 use wharfinger_core::claim::{Claim, Claimed, StageName, ours, the_stage};
 use wharfinger_core::freight::{name, push, reference};
-use wharfinger_core::usage::{self, Scope, Subscribed};
+use wharfinger_core::usage::{Scope, Subscribed, judge};
 use wharfinger_render::{Images, Provenance, documents};
 
 use crate::argocd::App;
 use crate::exit::{Exit, Failure};
 use crate::held::{holding, stage_of};
-use crate::output::{Format, Mark, clean, objects, yaml};
+use crate::output::{Format, objects, yaml};
 use crate::rendering::{self, Place, Rendering};
 use crate::session::Session;
 
@@ -77,10 +77,8 @@ impl Render {
         let rendered = rendering.app(&app, &collection, provenance.as_ref()).await?;
         print(session, &rendered.documents)?;
         let used = rendered.repositories.iter().map(String::as_str).collect();
-        for check in usage::judge(&Images::of(&collection), &used, &looked.0, looked.1) {
-            let mark = Mark::from(check.state).painted(session.console.err);
-            session.console.say(format!("{mark} {}", clean(&check.to_string())));
-        }
+        let (subscribed, scope) = looked;
+        session.console.warn(&judge(&Images::of(&collection), &used, &subscribed, scope));
         Ok(Exit::Done)
     }
 }
