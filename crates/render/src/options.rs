@@ -108,6 +108,9 @@ struct Entry {
 }
 
 impl Options {
+    /// Parameters that say what becomes of Freight: no native source has them.
+    pub(crate) const OF_FREIGHT: [&str; 3] = [IMAGE_FORM, IMAGE_PATHS, PROVENANCE];
+
     /// Every parameter there is.
     pub const PARAMETERS: [Parameter; 29] = [
         Parameter {
