@@ -1,7 +1,7 @@
 //! What Argo CD asks for, from the environment it gives a plugin. All of it is text that users may write.
 
 use wharfinger_core::claim::{Claimed, Malformed};
-use wharfinger_render::{Options, Target};
+use wharfinger_render::{Charts, Inputs, Options, Target};
 
 use crate::refusal::Refusal;
 
@@ -59,6 +59,14 @@ impl Asked {
             options: Options::parse(get("ARGOCD_APP_PARAMETERS"))?,
             app,
         })
+    }
+}
+
+impl Asked {
+    /// What the base is made from, in this folder of the files.
+    pub fn inputs(self, folder: String, charts: Charts) -> Inputs {
+        let Self { target, options, source, .. } = self;
+        Inputs { folder, target, options, repository: source.repo_url, charts }
     }
 }
 

@@ -8,6 +8,7 @@ use wharfinger_api::v1alpha1::FreightCollection;
 use wharfinger_core::assignment::{Answer, Asker, Evidence, Look, Question, Seen, judge};
 use wharfinger_core::check::Code;
 use wharfinger_core::claim::the_stage;
+use wharfinger_core::substitute::Provenance;
 
 use crate::asked::Asked;
 use crate::facts::{Facts, SeenApp, SeenStage};
@@ -16,8 +17,15 @@ use crate::refusal::Refusal;
 /// A judgement needs the Application, the Stage and the evidence once each at the most; then all may have changed once.
 const LOOKS: usize = 6;
 
-/// The FreightCollection that an Application is to be rendered with.
-pub async fn grant(asked: &Asked, facts: &Facts) -> Result<FreightCollection, Refusal> {
+/// What an Application is to be rendered with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Granted {
+    pub collection: FreightCollection,
+    pub provenance: Provenance,
+}
+
+/// What an Application is to be rendered with: what it claims, if it may.
+pub async fn grant(asked: &Asked, facts: &Facts) -> Result<Granted, Refusal> {
     let mut app = match facts.app(&asked.app) {
         Some(seen) => seen,
         None => facts.live_app(&asked.app).await?,
@@ -47,7 +55,12 @@ pub async fn grant(asked: &Asked, facts: &Facts) -> Result<FreightCollection, Re
             asker: Asker::Render(evidence),
         };
         match judge(&question) {
-            Answer::Yes(collection) => return Ok(collection.clone()),
+            Answer::Yes(collection) => {
+                let claimed = asked.claimed.as_ref().ok().and_then(|c| c.claim.as_ref());
+                let generation = claimed.map_or(0, |claim| claim.generation);
+                let provenance = Provenance::of(&name, generation, collection);
+                return Ok(Granted { collection: collection.clone(), provenance });
+            }
             // The annotation may have followed the claim a moment ago.
             Answer::No(check) if check.code == Code::ClaimStage && !app.live => {
                 app = facts.live_app(&asked.app).await?;

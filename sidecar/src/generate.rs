@@ -13,10 +13,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use wharfinger_daemon::{Tasks, kube_client};
 use wharfinger_render::files::Limits;
-use wharfinger_render::{Files, Images, Inputs, Renderer, Tools};
+use wharfinger_render::{Charts, Files, Renderer, Tools};
 
 use crate::asked::Asked;
-use crate::claim::grant;
+use crate::claim::{Granted, grant};
 use crate::cluster::Cluster;
 use crate::facts::Facts;
 use crate::refusal::Refusal;
@@ -45,7 +45,7 @@ async fn render(argocd_namespace: &str, limits: Limits) -> anyhow::Result<Vec<St
         .collect();
     let asked = Asked::from_env(&env, argocd_namespace)?;
     let facts = Facts::live(Cluster::new(kube_client(args::AGENT).await?));
-    let collection = grant(&asked, &facts).await?;
+    let Granted { collection, provenance } = grant(&asked, &facts).await?;
     revision::check(&collection, &asked.source).map_err(Refusal::from)?;
 
     let path = env
@@ -55,9 +55,9 @@ async fn render(argocd_namespace: &str, limits: Limits) -> anyhow::Result<Vec<St
     let (root, folder) = locate(&env::current_dir()?, path);
     let files = spawn_blocking(move || Files::read(&root, limits)).await?.map_err(Refusal::from)?;
     let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;
-    let inputs = Inputs { folder, target: asked.target, options: asked.options };
+    let inputs = asked.inputs(folder, Charts::of(&collection));
     let base = Renderer::new(tools, 0).base(&inputs, files, None, Instant::now() + LIMIT).await;
-    Ok(base.and_then(|base| base.with(&Images::of(&collection))).map_err(Refusal::from)?)
+    Ok(base.and_then(|base| base.holding(&collection, &provenance)).map_err(Refusal::from)?)
 }
 
 /// The root of what was unpacked, and the folder in it where we are.

@@ -13,6 +13,8 @@ use crate::refusal::Refusal;
 #[derive(Clone, Debug)]
 pub struct Metrics {
     renders: Family<Labels, Counter>,
+    /// Of those that were rendered: what somebody should look at.
+    warnings: Family<Warned, Counter>,
     duration: Histogram,
     uploads: Counter,
     bases: Gauge,
@@ -36,6 +38,17 @@ pub(crate) enum Outcome {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Warned {
+    code: Warning,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum Warning {
+    /// No image of the Freight is in it.
+    ImageUnused,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     outcome: Outcome,
 }
@@ -46,12 +59,18 @@ impl Metrics {
         let buckets = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0];
         let this = Self {
             renders: Family::default(),
+            warnings: Family::default(),
             duration: Histogram::new(buckets),
             uploads: Counter::default(),
             bases: Gauge::default(),
             bases_bytes: Gauge::default(),
         };
         registry.register("renders", "Renders, by how they ended", this.renders.clone());
+        registry.register(
+            "warnings",
+            "Renders that somebody should look at, by why",
+            this.warnings.clone(),
+        );
         registry.register_with_unit(
             "render",
             "How long renders took",
@@ -80,6 +99,10 @@ impl Metrics {
 
     pub(crate) fn received(&self, bytes: usize) {
         self.uploads.inc_by(bytes as u64);
+    }
+
+    pub(crate) fn image_unused(&self) {
+        self.warnings.get_or_create(&Warned { code: Warning::ImageUnused }).inc();
     }
 
     pub(crate) fn kept(&self, (count, bytes): (usize, usize)) {
@@ -131,6 +154,7 @@ mod tests {
         metrics.begin().end(Err(&Refusal::Busy));
         drop(metrics.begin());
         metrics.kept((2, 300));
+        metrics.image_unused();
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         for line in [
@@ -138,6 +162,7 @@ mod tests {
             "wharfinger_sidecar_renders_total{outcome=\"Unavailable\"} 1",
             "wharfinger_sidecar_renders_total{outcome=\"Abandoned\"} 1",
             "wharfinger_sidecar_render_seconds_count 3",
+            "wharfinger_sidecar_warnings_total{code=\"ImageUnused\"} 1",
             "wharfinger_sidecar_bases 2",
             "wharfinger_sidecar_bases_bytes 300",
         ] {

@@ -9,13 +9,15 @@ use tokio::time::{Instant, timeout_at};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{error, info};
+use wharfinger_api::v1alpha1::FreightCollection;
+use wharfinger_core::usage::{self, Scope, Subscribed};
 use wharfinger_daemon::Shutdown;
 use wharfinger_render::files::{self, Limits};
-use wharfinger_render::{Form, Images, Inputs, Options, Renderer};
+use wharfinger_render::{Base, Charts, Form, Images, Options, Renderer};
 
-use crate::asked::Asked;
+use crate::asked::{AppName, Asked};
 use crate::authority::LocalAuthority;
-use crate::claim::grant;
+use crate::claim::{Granted, grant};
 use crate::deadline::Deadline;
 use crate::facts::Facts;
 use crate::metrics::Metrics;
@@ -92,7 +94,7 @@ impl Plugin {
         let asked = Asked::from_env(&env, &self.settings.argocd_namespace)?;
 
         // Before the files are looked at: who is refused takes no memory.
-        let collection = grant(&asked, &self.facts).await?;
+        let Granted { collection, provenance } = grant(&asked, &self.facts).await?;
         revision::check(&collection, &asked.source)?;
 
         let slot = timeout_at(deadline.soft, self.slots.acquire()).await;
@@ -100,7 +102,8 @@ impl Plugin {
         let sent = upload::receive(stream, &metadata, self.settings.max_upload).await?;
         self.metrics.received(sent.bytes.len());
 
-        let inputs = Inputs { folder, target: asked.target, options: asked.options };
+        let app = asked.app.clone();
+        let inputs = asked.inputs(folder, Charts::of(&collection));
         let base = match self.renderer.recall(&inputs, &sent.sha256) {
             Some(base) => base,
             None => {
@@ -111,7 +114,24 @@ impl Plugin {
             }
         };
         self.metrics.kept(self.renderer.kept());
-        Ok(base.with(&Images::of(&collection))?)
+        let documents = base.holding(&collection, &provenance)?;
+        self.look_after(&app, &base, &collection);
+        Ok(documents)
+    }
+}
+
+impl Plugin {
+    /// Tells of Freight that is nowhere in what was rendered. What Warehouses subscribe is not for the sidecar to read.
+    fn look_after(&self, app: &AppName, base: &Base, collection: &FreightCollection) {
+        let used = base.repositories().collect();
+        let checks =
+            usage::judge(&Images::of(collection), &used, &Subscribed::default(), Scope::Part);
+        if !checks.is_empty() {
+            self.metrics.image_unused();
+        }
+        for check in checks {
+            info!(namespace = %app.namespace, application = %app.name, %check, "Rendered without an image of the Freight");
+        }
     }
 }
 

@@ -80,6 +80,14 @@ async fn a_stock_server_gets_documents_or_a_reason() {
     assert_eq!(String::from_utf8(out.stdout).unwrap(), format!("---\n{expected}\n"));
     assert!(out.status.success());
 
+    let parameters = json!([{ "name": "provenance", "string": "true" }]).to_string();
+    let said = [held[0], held[1], ("ARGOCD_APP_PARAMETERS", parameters.as_str())];
+    let out = generate(&kubeconfig, &folder, &said).await;
+    let expected = format!(
+        r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"annotations":{{"wharfinger.dev/collection":"{ID}","wharfinger.dev/freight":"f","wharfinger.dev/generation":"3","wharfinger.dev/stage":"shop:dev"}},"name":"web"}},"spec":{{"containers":[{{"image":"web:7"}}]}}}}"#
+    );
+    assert_eq!(String::from_utf8(out.stdout).unwrap(), format!("---\n{expected}\n"));
+
     let check = async |env: &[(&str, &str)], part: &str| {
         let out = generate(&kubeconfig, &folder, env).await;
         let said = String::from_utf8(out.stderr).unwrap();

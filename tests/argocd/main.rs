@@ -11,6 +11,7 @@ mod crash;
 mod docs;
 mod fields;
 mod forged;
+mod freight_in;
 mod instances;
 mod kinds;
 mod outage;

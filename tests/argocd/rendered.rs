@@ -57,6 +57,8 @@ fn wharf_renders_what_the_sidecar_renders() -> Result<()> {
         let call = call(&object, files, &project.head()?)?;
         let answer = on_runtime(ask(call, &cluster.plugin_socket(Instance::First)?))?;
         ensure!(answer.concat().contains(&format!("{IMAGE}:v1@sha256:1111")), "{answer:?}");
+        let said = format!(r#""wharfinger.dev/freight":"{name}","wharfinger.dev/generation":"1""#);
+        ensure!(answer.iter().all(|document| document.contains(&said)), "{answer:?}");
         let expected: String = answer.iter().map(|document| format!("---\n{document}\n")).collect();
 
         let repo = folder.path().to_str().context("a path")?;
@@ -123,11 +125,12 @@ fn files(app: &App<'_>, kind: Kind) -> Vec<(String, String)> {
 }
 
 fn parameters(kind: Kind) -> Value {
-    match kind {
-        Kind::Kustomize => json!([{ "name": "commonLabels", "map": { "team": "a" } }]),
-        Kind::Helm => json!([{ "name": "parameters", "map": { "replicas": "3" } }]),
-        _ => json!([{ "name": "exclude", "string": "none*" }]),
-    }
+    let own = match kind {
+        Kind::Kustomize => json!({ "name": "commonLabels", "map": { "team": "a" } }),
+        Kind::Helm => json!({ "name": "parameters", "map": { "replicas": "3" } }),
+        _ => json!({ "name": "exclude", "string": "none*" }),
+    };
+    json!([own, { "name": "provenance", "string": "true" }])
 }
 
 /// What repo-server would send.

@@ -237,6 +237,7 @@ pub(crate) fn resource(kind: &str) -> (&'static str, &'static str, &'static str,
         }
         "deployment" => ("apps", "v1", "Deployment", "deployments"),
         "job" => ("batch", "v1", "Job", "jobs"),
+        "cronjob" => ("batch", "v1", "CronJob", "cronjobs"),
         "pod" => ("", "v1", "Pod", "pods"),
         "configmap" => ("", "v1", "ConfigMap", "configmaps"),
         "namespace" => ("", "v1", "Namespace", "namespaces"),

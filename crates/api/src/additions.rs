@@ -17,7 +17,15 @@ pub const BREAK_GLASS: &str = "wharfinger.dev/break-glass";
 /// On a Promotion: why it was made.
 pub const REASON: &str = "wharfinger.dev/reason";
 /// On a Promotion that rolls back: the FreightCollection of the Stage's history to return to.
+///
+/// On an object that was rendered with provenance: the FreightCollection in it.
 pub const COLLECTION: &str = "wharfinger.dev/collection";
+/// On an object that was rendered with provenance: the names of the Freight in it, separated by commas.
+pub const FREIGHT: &str = "wharfinger.dev/freight";
+/// On an object that was rendered with provenance: the Stage, as `<project>:<stage>`.
+pub const STAGE: &str = "wharfinger.dev/stage";
+/// On an object that was rendered with provenance: the generation of the Stage's assignment.
+pub const GENERATION: &str = "wharfinger.dev/generation";
 
 /// On a Stage: which fields of its spec admission made of those of an older Kargo, as `<field>:<hash of what it made>`.
 pub const CONVERTED: &str = "wharfinger.dev/converted";

@@ -2,10 +2,11 @@
 
 use kube::Api;
 use kube::api::ListParams;
-use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, FreightCollection, Stage};
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, FreightCollection, Stage, Warehouse};
 use wharfinger_core::assignment::target;
 use wharfinger_core::claim::{StageName, the_stage};
 use wharfinger_core::freight::reference;
+use wharfinger_core::usage::{Subscribed, subscribed};
 
 use crate::argocd::App;
 use crate::exit::{Exit, Failure};
@@ -28,6 +29,24 @@ impl Session {
     pub async fn freights_of(&self, stage: &StageName) -> Result<Vec<Freight>, Failure> {
         let api: Api<Freight> = Api::namespaced(self.client().await?.clone(), &stage.project);
         all(&api, ListParams::default(), "list Freight").await
+    }
+
+    /// The images that the Warehouses of a Stage subscribe, as far as whoever asks may read them.
+    pub async fn subscribed(&self, name: &StageName, stage: &Stage) -> Result<Subscribed, Failure> {
+        let api: Api<Warehouse> = Api::namespaced(self.client().await?.clone(), &name.project);
+        let mut warehouses = Vec::new();
+        for request in &stage.spec.requested_freight {
+            match api.get_opt(&request.origin.name).await {
+                Ok(warehouse) => warehouses.extend(warehouse),
+                Err(e) => {
+                    let failure = Failure::api("read the Warehouses of the Stage", &e);
+                    if failure.exit != Exit::NotAllowed {
+                        return Err(failure);
+                    }
+                }
+            }
+        }
+        Ok(subscribed(&warehouses))
     }
 
     /// The Freight that `wanted` stands for, to be placed on a Stage.

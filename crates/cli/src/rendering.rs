@@ -4,8 +4,9 @@ mod checkout;
 mod target;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -17,7 +18,8 @@ use wharfinger_api::v1alpha1::FreightCollection;
 use wharfinger_core::converge::pinned;
 use wharfinger_render::adopt::{Unconvertible, adopt};
 use wharfinger_render::{
-    Files, Images, Inputs, Kind, Native, Options, RenderError, Renderer, Target, Tools, files,
+    Base, Charts, Files, Images, Inputs, Kind, Native, Options, Provenance, RenderError, Renderer,
+    Target, Tools, files,
 };
 
 use crate::argocd::App;
@@ -56,6 +58,14 @@ pub struct Rendering<'s> {
     fetched: RefCell<HashMap<(String, String, Wanted), Files>>,
 }
 
+/// What an Application deploys.
+#[derive(Clone, Debug, Default)]
+pub struct Rendered {
+    pub documents: Vec<String>,
+    /// Of its images, in the form in which they are compared.
+    pub repositories: BTreeSet<String>,
+}
+
 /// A source, and the files it is made of.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -79,13 +89,15 @@ impl<'s> Rendering<'s> {
     }
 
     /// All documents of an Application with what a Stage holds in it, as the sidecar answers for each source of ours. One
-    /// that is native still is rendered as it would be once it is adopted.
+    /// that is native still is rendered as it would be once it is adopted. Without provenance they say nothing of the Stage,
+    /// whatever the options ask for: else two assignments would differ in every object.
     pub async fn app(
         &self,
         app: &App,
         collection: &FreightCollection,
-    ) -> Result<Vec<String>, Failure> {
-        let mut all = Vec::new();
+        provenance: Option<&Provenance>,
+    ) -> Result<Rendered, Failure> {
+        let mut all = Rendered::default();
         for (index, source) in app.sources().iter().enumerate() {
             let source = match source.plugin() {
                 Some(PLUGIN) => source.clone(),
@@ -96,9 +108,15 @@ impl<'s> Rendering<'s> {
                 None => Wanted::Here(app.revision(index).to_owned()),
             };
             let prepared = self.prepare(app, &source, &wanted).await?;
-            all.extend(self.ours(app, &prepared, &Images::of(collection)).await?);
+            let base = self.base(app, &prepared, collection).await?;
+            let documents = match provenance {
+                Some(provenance) => base.holding(collection, provenance),
+                None => base.with(&Images::of(collection)),
+            };
+            all.documents.extend(documents.map_err(|e| failed(app, &e))?);
+            all.repositories.extend(base.repositories().map(str::to_owned));
         }
-        if all.is_empty() {
+        if all.documents.is_empty() {
             return Err(Failure::usage(format!("the Application {} has no sources", app.name())));
         }
         Ok(all)
@@ -133,20 +151,31 @@ impl<'s> Rendering<'s> {
         Ok(files)
     }
 
-    /// What the sidecar answers for a source of ours: JSON documents.
+    /// What the sidecar makes of a source of ours: JSON documents, which say nothing of a Stage.
     pub async fn ours(
         &self,
         app: &App,
         prepared: &Prepared,
-        images: &Images,
+        collection: &FreightCollection,
     ) -> Result<Vec<String>, Failure> {
+        let base = self.base(app, prepared, collection).await?;
+        base.with(&Images::of(collection)).map_err(|e| failed(app, &e))
+    }
+
+    async fn base(
+        &self,
+        app: &App,
+        prepared: &Prepared,
+        collection: &FreightCollection,
+    ) -> Result<Arc<Base>, Failure> {
         let parameters = prepared.source.0.get("plugin").and_then(|p| p.get("parameters"));
         let parameters = parameters.map(Value::to_string).unwrap_or_default();
         let options = Options::parse(&parameters).map_err(|e| failed(app, &e))?;
-        let Prepared { folder, files, target, .. } = prepared.clone();
-        let inputs = Inputs { folder, target, options };
+        let Prepared { source, folder, files, target, .. } = prepared.clone();
+        let (repository, charts) = (source.repo_url().to_owned(), Charts::of(collection));
+        let inputs = Inputs { folder, target, options, repository, charts };
         let base = self.renderer.base(&inputs, files, None, Instant::now() + LIMIT).await;
-        base.and_then(|base| base.with(images)).map_err(|e| failed(app, &e))
+        base.map_err(|e| failed(app, &e))
     }
 
     /// What Argo CD itself makes of a native source.

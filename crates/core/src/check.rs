@@ -100,6 +100,10 @@ pub enum Code {
     UnpinnedGit,
     /// The Freight asks for another revision than the one that is rendered.
     WrongRevision,
+    /// The Freight holds an image that nothing uses.
+    ImageUnused,
+    /// An image is subscribed, and no Freight of the Stage holds it.
+    ImageUnmanaged,
     /// It took too long.
     Timeout,
     /// A newer Promotion took over.

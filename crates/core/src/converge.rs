@@ -145,21 +145,16 @@ pub fn with_claim(
 /// The commit or chart version that the Freight carries for a source.
 pub fn pinned<'c>(source: &Source, collection: &'c FreightCollection) -> Option<&'c str> {
     let freight = || collection.items.values();
-    if source.chart().is_empty() {
-        let wanted = url::normalise_git(source.repo_url());
+    let (repo, chart) = (source.repo_url(), source.chart());
+    // With Argo CD, an artifact of a registry need not be called a chart.
+    if chart.is_empty() && !repo.starts_with("oci://") {
+        let wanted = url::normalise_git(repo);
         let mut commits = freight().flat_map(|f| &f.commits);
         return commits.find(|c| url::normalise_git(&c.repo_url) == wanted).map(|c| c.id.as_str());
     }
-    let wanted = chart_key(source.repo_url(), source.chart());
+    let wanted = url::chart_key(repo, chart);
     let mut charts = freight().flat_map(|f| &f.charts);
-    charts.find(|c| chart_key(&c.repo_url, &c.name) == wanted).map(|c| c.version.as_str())
-}
-
-/// One spelling for a chart: OCI charts have their name in the URL, or beside it, with or without the scheme.
-fn chart_key(repo_url: &str, name: &str) -> String {
-    let repo = url::normalise_chart(repo_url);
-    let repo = repo.trim_end_matches('/');
-    if name.is_empty() { repo.into() } else { format!("{repo}/{name}") }
+    charts.find(|c| url::chart_key(&c.repo_url, &c.name) == wanted).map(|c| c.version.as_str())
 }
 
 /// An operation that has not ended.

@@ -23,3 +23,4 @@ pub mod stage;
 pub mod subscription;
 pub mod substitute;
 pub mod url;
+pub mod usage;

@@ -15,7 +15,7 @@ mod printable;
 mod reference;
 mod sanitise;
 
-pub use chart::normalise_chart;
+pub use chart::{chart_key, normalise_chart};
 pub use git::normalise_git;
 pub use image::normalise_image;
 pub use sanitise::sanitise;

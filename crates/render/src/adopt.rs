@@ -256,9 +256,11 @@ fn to_native(known: &Parameter, entry: &Value) -> Result<Value, String> {
     }
 }
 
+/// The parameter that stands for a native option.
 fn parameter(name: &str, kind: Kind) -> Option<&'static Parameter> {
     const ALL: &[Parameter] = &Options::PARAMETERS;
-    ALL.iter().find(|p| p.name == name && p.kinds.contains(&kind))
+    let native = !Options::OF_FREIGHT.contains(&name);
+    ALL.iter().find(|p| native && p.name == name && p.kinds.contains(&kind))
 }
 
 /// What to do without an option that the plugin does not have.

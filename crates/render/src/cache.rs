@@ -103,10 +103,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Kind;
+    use crate::{Kind, Options};
 
     fn base(length: usize) -> Arc<Base> {
-        Arc::new(Base::of(Kind::Plain, &[json!({"kind": "x".repeat(length)})]).unwrap())
+        let objects = [json!({"kind": "x".repeat(length)})];
+        Arc::new(Base::of(Kind::Plain, &objects, &Options::default()).unwrap())
     }
 
     #[test]

@@ -108,7 +108,9 @@ fn take_apart(value: Value, depth: usize, objects: &mut Vec<Value>) -> Result<()
         }
     }
     match object.get_mut("items").map(Value::take) {
-        Some(Value::Array(items)) if depth < 4 => {
+        // What is in the innermost would go unseen.
+        Some(Value::Array(_)) if depth == 4 => Err("lists are nested more than four deep".into()),
+        Some(Value::Array(items)) => {
             items.into_iter().try_for_each(|item| take_apart(item, depth + 1, objects))
         }
         Some(Value::Null) if object["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => {
@@ -207,6 +209,11 @@ mod tests {
             names(&format!("apiVersion: v1\nkind: List\nitems: [{item}, {item}]")),
             ["A", "A"]
         );
+        let list =
+            |item: &str, kind: &str| format!("{{apiVersion: v1, kind: {kind}, items: [{item}]}}");
+        let two = list(&format!("{}, {item}", list(item, "DeploymentList")), "List");
+        assert_eq!(names(&two), ["A", "A"]);
+        assert_eq!(names(&list(&list(&two, "List"), "List")), ["A", "A"]);
         assert_eq!(names("apiVersion: v1\nkind: ConfigMapList\nitems:"), [""; 0]);
         assert_eq!(names("apiVersion: v1\nkind: Menu\nitems: {a: 1}"), ["Menu"]);
     }
@@ -226,6 +233,8 @@ mod tests {
         check("just text", "document 1: not an object");
         check("a: [", "document 1: not YAML");
         check("apiVersion: v1\nkind: List\nitems: [1]", "not an object");
+        let deep = "{apiVersion: v1, kind: List, items: [".repeat(5) + &"]}".repeat(5);
+        check(&deep, "more than four deep");
         check("---\n# Source: web/templates/a.yaml\nkind: {{\n", "web/templates/a.yaml: not YAML");
     }
 

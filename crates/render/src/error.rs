@@ -28,8 +28,8 @@ impl RenderError {
     }
 }
 
-impl From<wharfinger_core::substitute::Ambiguous> for RenderError {
-    fn from(ambiguous: wharfinger_core::substitute::Ambiguous) -> Self {
-        Self::Input(ambiguous.to_string())
+impl From<wharfinger_core::substitute::Unclear> for RenderError {
+    fn from(unclear: wharfinger_core::substitute::Unclear) -> Self {
+        Self::Input(unclear.to_string())
     }
 }

@@ -82,6 +82,23 @@ impl Files {
         self.below(folder).next().is_some()
     }
 
+    /// The same files, but for one with another content.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &str, content: &str) -> Self {
+        self.files.insert(name.to_owned(), content.as_bytes().into());
+        self
+    }
+
+    /// The same files without those that are called so, or lie in a folder that is.
+    #[must_use]
+    pub(crate) fn without(mut self, names: &[String]) -> Self {
+        let lies_in = |file: &str, name: &str| {
+            file.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.files.retain(|file, _| !names.iter().any(|name| lies_in(file, name)));
+        self
+    }
+
     /// Whether a file is reached through a directory that is a link.
     pub(crate) fn is_linked(&self, name: &str) -> bool {
         !self.linked.is_empty()

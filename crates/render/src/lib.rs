@@ -2,8 +2,8 @@
 //! versions of Helm and Kustomize.
 //!
 //! *Flow*: the files make a [`Base`] (by Kustomize, Helm or from plain files, chosen as Argo CD chooses), which no image
-//! in the Freight changes; the base, with the images of the Freight put in, is the result. Bases are kept by content, so
-//! that a promotion is a copy with other image strings in it.
+//! in the Freight changes; the base, with the images of the Freight put in, and its provenance where that is wanted, is the
+//! result. Bases are kept by content, so that a promotion is a copy with other strings in it.
 //!
 //! *Guarantees*: no answer is empty; equal inputs give equal bytes; nothing is fetched; what a tool reads is what was
 //! handed in, and what it starts dies with it.
@@ -14,6 +14,7 @@ pub mod adopt;
 mod base;
 mod blocking;
 mod cache;
+mod chart;
 pub mod documents;
 mod error;
 mod exec;
@@ -35,4 +36,4 @@ pub use options::{Form, Options, Parameter};
 pub use renderer::{Inputs, Renderer, Target};
 pub use source::Kind;
 pub use tools::Tools;
-pub use wharfinger_core::substitute::Images;
+pub use wharfinger_core::substitute::{Charts, Images, Provenance};

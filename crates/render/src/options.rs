@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use wharfinger_core::substitute::{ImageForm, ImagePath};
 
 use crate::{Kind, RenderError};
 
@@ -39,6 +40,9 @@ pub struct Options {
     pub recurse: bool,
     pub include: Option<String>,
     pub exclude: Option<String>,
+    pub image_form: Option<ImageForm>,
+    pub image_paths: Vec<ImagePath>,
+    pub provenance: bool,
 }
 
 /// A parameter, as it is announced to Argo CD's user interface.
@@ -86,6 +90,12 @@ const FORCE_ANNOTATIONS: &str = "forceCommonAnnotations";
 const RECURSE: &str = "recurse";
 const INCLUDE: &str = "include";
 const EXCLUDE: &str = "exclude";
+const IMAGE_FORM: &str = "imageForm";
+const IMAGE_PATHS: &str = "imagePaths";
+const PROVENANCE: &str = "provenance";
+
+/// More places of images than anybody names: each is looked for in every object.
+const MOST_IMAGE_PATHS: usize = 64;
 
 /// One entry of `ARGOCD_APP_PARAMETERS`.
 #[derive(Deserialize)]
@@ -98,8 +108,11 @@ struct Entry {
 }
 
 impl Options {
+    /// Parameters that say what becomes of Freight: no native source has them.
+    pub(crate) const OF_FREIGHT: [&str; 3] = [IMAGE_FORM, IMAGE_PATHS, PROVENANCE];
+
     /// Every parameter there is.
-    pub const PARAMETERS: [Parameter; 26] = [
+    pub const PARAMETERS: [Parameter; 29] = [
         Parameter {
             name: RELEASE_NAME,
             form: Form::Text,
@@ -282,6 +295,27 @@ impl Options {
             title: "Directory: exclude",
             tooltip: "Pattern of the plain files that are left out",
         },
+        Parameter {
+            name: IMAGE_FORM,
+            form: Form::Text,
+            kinds: &[Kind::Helm, Kind::Kustomize, Kind::Plain],
+            title: "Freight: form of images",
+            tooltip: "What of the Freight is written behind an image's repository: tag, digest or both. Default: both, as far as the Freight has them",
+        },
+        Parameter {
+            name: IMAGE_PATHS,
+            form: Form::List,
+            kinds: &[Kind::Helm, Kind::Kustomize, Kind::Plain],
+            title: "Freight: more places of images",
+            tooltip: "Where images stand besides pods, each as KIND[.GROUP][/NAME]:PATH. Examples: Widget.example.com:.spec.parts[*].image or ConfigMap/settings:.data['web.image']. NAME may end in *. What stands there is replaced if it is one image whose repository is in the Freight",
+        },
+        Parameter {
+            name: PROVENANCE,
+            form: Form::Flag,
+            kinds: &[Kind::Helm, Kind::Kustomize, Kind::Plain],
+            title: "Freight: provenance",
+            tooltip: "Whether each object gets annotations that name its Freight, collection, Stage and generation; pod templates never do (true or false). Default: false, for with it every object changes at every promotion, and Argo CD applies all of them again",
+        },
     ];
 
     /// From the text of `ARGOCD_APP_PARAMETERS`, which is `null` where a source has none.
@@ -334,6 +368,9 @@ impl Options {
             RECURSE => self.recurse = entry.flag()?,
             INCLUDE => self.include = Some(entry.text()?),
             EXCLUDE => self.exclude = Some(entry.text()?),
+            IMAGE_FORM => self.image_form = Some(entry.image_form()?),
+            IMAGE_PATHS => self.image_paths = entry.image_paths()?,
+            PROVENANCE => self.provenance = entry.flag()?,
             name => {
                 let known = Self::PARAMETERS.map(|p| p.name).join(", ");
                 let text = format!("the plugin has no parameter {name:?}; it has {known}");
@@ -383,6 +420,9 @@ impl Options {
             RECURSE => self.recurse,
             INCLUDE => self.include.is_some(),
             EXCLUDE => self.exclude.is_some(),
+            IMAGE_FORM => self.image_form.is_some(),
+            IMAGE_PATHS => !self.image_paths.is_empty(),
+            PROVENANCE => self.provenance,
             _ => false,
         }
     }
@@ -418,6 +458,29 @@ impl Entry {
         flag.ok_or_else(|| self.wrong("the string true or false"))
     }
 
+    fn image_form(self) -> Result<ImageForm, RenderError> {
+        let form = self.string.as_deref().filter(|_| self.array.is_none() && self.map.is_none());
+        form.and_then(|form| form.parse().ok()).ok_or_else(|| self.wrong("tag, digest or both"))
+    }
+
+    fn image_paths(self) -> Result<Vec<ImagePath>, RenderError> {
+        let paths = self.list()?;
+        if paths.len() > MOST_IMAGE_PATHS {
+            return Err(RenderError::input(format!(
+                "the plugin's parameter {IMAGE_PATHS:?} has {} entries, which is more than {MOST_IMAGE_PATHS}. Use [*] to name several places at once",
+                paths.len()
+            )));
+        }
+        let read = |(at, path): (usize, &String)| {
+            path.parse().map_err(|e| {
+                RenderError::input(format!(
+                    "the plugin's parameter {IMAGE_PATHS:?}, entry {at}: {e}"
+                ))
+            })
+        };
+        paths.iter().enumerate().map(read).collect()
+    }
+
     fn wrong(&self, form: &str) -> RenderError {
         RenderError::input(format!("the plugin's parameter {:?} must be {form}", self.name))
     }
@@ -451,6 +514,8 @@ mod tests {
     fn every_parameter_is_read_and_belongs_to_a_kind() {
         for parameter in Options::PARAMETERS {
             let value = match parameter.form {
+                _ if parameter.name == IMAGE_FORM => r#""string":"tag""#,
+                _ if parameter.name == IMAGE_PATHS => r#""array":["ConfigMap:.data.image"]"#,
                 Form::Text => r#""string":"x""#,
                 Form::Flag => r#""string":"true""#,
                 Form::List => r#""array":["x"]"#,
@@ -476,6 +541,14 @@ mod tests {
         let options = Options::parse(&source["plugin"]["parameters"].to_string()).unwrap();
         options.check(Kind::Helm).unwrap();
         assert!(options.skip_crds);
+
+        let page = include_str!("../../../docs/freight.md");
+        let (_, example) = page.split_once("```yaml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let app = crate::documents::parse(example).unwrap().unwrap();
+        let parameters = &app["spec"]["source"]["plugin"]["parameters"];
+        let options = Options::parse(&parameters.to_string()).unwrap();
+        assert!(options.provenance && options.image_paths.len() == 3);
     }
 
     #[test]
@@ -498,5 +571,20 @@ mod tests {
             "more than once",
         );
         check("{", "can't be read");
+        check(
+            r#"[{"name":"imageForm","string":"Tag"}]"#,
+            r#""imageForm" must be tag, digest or both"#,
+        );
+        check(
+            r#"[{"name":"imageForm","array":["tag"]}]"#,
+            r#""imageForm" must be tag, digest or both"#,
+        );
+        check(
+            r#"[{"name":"imagePaths","array":["ConfigMap:.data.a","ConfigMap:data"]}]"#,
+            r#""imagePaths", entry 1: "ConfigMap:data" names no place of images: before each field"#,
+        );
+        let many = vec!["ConfigMap:.data.a"; MOST_IMAGE_PATHS + 1];
+        let many = serde_json::json!([{ "name": "imagePaths", "array": many }]);
+        check(&many.to_string(), "65 entries");
     }
 }

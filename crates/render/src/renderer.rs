@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::blocking::blocking;
 use crate::cache::{Cache, Key};
 use crate::tools::{Program, Tools};
-use crate::{Base, Files, Kind, Options, RenderError, helm, kustomize, plain};
+use crate::{Base, Charts, Files, Kind, Options, RenderError, chart, helm, kustomize, plain};
 
 /// What a base is made from, besides files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub struct Inputs {
     pub folder: String,
     pub target: Target,
     pub options: Options,
+    /// The source's repository, as it names it.
+    pub repository: String,
+    /// The charts of the Freight.
+    pub charts: Charts,
 }
 
 /// Where the result is to go, as far as a chart can ask.
@@ -76,6 +80,13 @@ impl Renderer {
         let kind = Kind::of(&files, &inputs.folder)?;
         inputs.options.check(kind)?;
         let program = self.program(kind)?;
+        let files = match kind {
+            Kind::Helm => {
+                let inputs = inputs.clone();
+                blocking(move || chart::with_freight(files, &inputs)).await??
+            }
+            Kind::Kustomize | Kind::Plain => files,
+        };
 
         let seen = blocking({
             let (files, inputs) = (Arc::clone(&files), inputs.clone());
@@ -101,7 +112,8 @@ impl Renderer {
                     .await??
             }
         };
-        let base = blocking(move || Base::of(kind, &objects)).await??;
+        let options = inputs.options.clone();
+        let base = blocking(move || Base::of(kind, &objects, &options)).await??;
         let base = Arc::new(base);
         self.cache.put(key, &base);
         Ok((key, base))
@@ -125,6 +137,7 @@ impl Renderer {
     fn alias(&self, inputs: &Inputs, upload: &[u8; 32]) -> Key {
         let mut hash = Hash::new("upload");
         hash.bytes(upload).text(&inputs.folder).target(&inputs.target).options(&inputs.options);
+        hash.charts(&inputs.repository, &inputs.charts);
         for program in [&self.tools.helm, &self.tools.kustomize] {
             hash.text(program.as_ref().map_or("", |p| p.version.as_str()));
         }
@@ -203,6 +216,14 @@ impl Hash {
     fn options(&mut self, options: &Options) -> &mut Self {
         // Serialised, so that an option added later is part of the key by itself.
         self.text(&serde_json::to_string(options).unwrap_or_default())
+    }
+
+    fn charts(&mut self, repository: &str, charts: &Charts) -> &mut Self {
+        // Without charts, it does not count where the source is from.
+        for (chart, versions) in charts.entries() {
+            self.text(repository).text(chart).text(&versions.join(" "));
+        }
+        self
     }
 
     fn key(self) -> Key {

@@ -144,7 +144,7 @@ async fn check(folder: &str, options: Value) -> Vec<Value> {
     let adopted = adopt::adopt(&source).unwrap();
     let parameters = adopted.0["plugin"].get("parameters").cloned().unwrap_or_default();
     let options = Options::parse(&parameters.to_string()).unwrap();
-    let inputs = Inputs { folder: folder.into(), target, options };
+    let inputs = Inputs { folder: folder.into(), target, options, ..Inputs::default() };
     let base = renderer.base(&inputs, files, None, Instant::now() + LONG).await.unwrap();
     let ours = base.with(&Images::default()).unwrap();
     let ours: Vec<Value> = ours.iter().map(|text| serde_json::from_str(text).unwrap()).collect();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use wharfinger_api::v1alpha1::Image;
 use wharfinger_render::{
-    Base, Files, Images, Inputs, Kind, Options, RenderError, Renderer, Target, Tools,
+    Base, Charts, Files, Images, Inputs, Kind, Options, RenderError, Renderer, Target, Tools,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -46,7 +46,7 @@ fn inputs(folder: &str) -> Inputs {
         kube_version: "1.36.3".into(),
         api_versions: vec!["v1".into(), "monitoring.coreos.com/v1".into()],
     };
-    Inputs { folder: folder.into(), target, options: Options::default() }
+    Inputs { folder: folder.into(), target, ..Inputs::default() }
 }
 
 async fn base(
@@ -180,6 +180,42 @@ async fn a_chart_may_be_the_root() {
         base(&renderer, &inputs(""), &files).await.unwrap().with(&Images::default()).unwrap().len(),
         2
     );
+}
+
+#[tokio::test]
+async fn of_two_versions_that_lie_there_helm_renders_that_of_the_freight() {
+    const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Chart.Name }}}\ndata: {version: {{ .Chart.Version }}}\n";
+    let renderer = renderer().await;
+    let files = [
+        (
+            "app/Chart.yaml",
+            "apiVersion: v2\nname: umbrella\nversion: 0.1.0\ndependencies: [{name: web, version: 1.x, repository: 'oci://reg.example/charts', alias: front}]",
+        ),
+        ("app/charts/a/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.1.0"),
+        ("app/charts/a/templates/map.yaml", MAP),
+        ("app/charts/b/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.2.0"),
+        ("app/charts/b/templates/map.yaml", MAP),
+        ("app/charts/c/Chart.yaml", "apiVersion: v2\nname: web\nversion: 2.0.0"),
+        ("app/charts/c/templates/map.yaml", MAP),
+    ];
+    let rendered = async |version: &str| {
+        let chart =
+            serde_json::json!({ "repoURL": "oci://reg.example/charts/web", "version": version });
+        let items =
+            serde_json::json!({ "items": { "Warehouse/w": { "name": "f", "charts": [chart] } } });
+        let charts = Charts::of(&serde_json::from_value(items).unwrap());
+        let inputs = Inputs { charts, ..inputs("app") };
+        let base = base(&renderer, &inputs, &files).await;
+        base.map(|base| base.with(&Images::default()).unwrap()).map_err(|e| e.to_string())
+    };
+    for version in ["1.1.0", "1.2.0", "2.0.0"] {
+        let map = format!(
+            r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"front"}},"data":{{"version":"{version}"}}}}"#
+        );
+        assert_eq!(rendered(version).await, Ok(vec![map]));
+    }
+    let error = rendered("1.3.0").await.unwrap_err();
+    assert!(error.contains("only 1.1.0, 1.2.0, 2.0.0 lies in app/charts"), "{error}");
 }
 
 #[tokio::test]

@@ -5,11 +5,11 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use wharfinger_api::v1alpha1::Image;
 use wharfinger_core::substitute;
-use wharfinger_render::{Base, Images, Kind, documents};
+use wharfinger_render::{Base, Images, Kind, Options, documents};
 
 fuzz_target!(|text: &str| {
     let Ok(objects) = documents::objects("it.yaml", text) else { return };
-    let Ok(base) = Base::of(Kind::Plain, &objects) else { return };
+    let Ok(base) = Base::of(Kind::Plain, &objects, &Options::default()) else { return };
     let untouched = base.with(&Images::default()).expect("nothing is ambiguous");
     let written: Vec<String> = objects.iter().map(Value::to_string).collect();
     assert_eq!(untouched, written);

@@ -205,6 +205,33 @@ async fn an_application_is_rendered_with_what_its_stage_holds() {
 }
 
 #[tokio::test]
+async fn freight_that_nothing_uses_is_counted_and_what_is_rendered_says_whose_it_is() {
+    let (server, mut client) = Server::ready(&world()).await;
+    let claim = format!("2-{B}");
+    let said = call("web", Some(&claim))
+        .env("ARGOCD_APP_PARAMETERS", r#"[{"name":"provenance","string":"true"}]"#);
+    let answer = client.generate_manifest(said.request()).await.unwrap().into_inner();
+    let pod: Value = serde_json::from_str(&answer.manifests[0]).unwrap();
+    let annotations = json!({
+        "wharfinger.dev/collection": B, "wharfinger.dev/freight": B,
+        "wharfinger.dev/generation": "2", "wharfinger.dev/stage": "shop:dev",
+    });
+    assert_eq!(pod["metadata"]["annotations"], annotations);
+    let warned = |server: &Server| {
+        let mut text = String::new();
+        encode(&mut text, &server.registry).unwrap();
+        text.contains("wharfinger_sidecar_warnings_total{code=\"ImageUnused\"} 1\n")
+    };
+    assert!(!warned(&server));
+
+    let mut other = Call::new(&[("app/pod.yaml", &POD.replace("shop/web", "shop/other"))]).unwrap();
+    other.env = call("web", Some(&claim)).env;
+    assert_eq!(image(&mut client, &other).await.unwrap(), "shop/other:0");
+    assert!(warned(&server));
+    server.end().await;
+}
+
+#[tokio::test]
 async fn a_claim_that_does_not_hold_is_refused_with_its_reason() {
     let world = world();
     world.put(app("loose", None));

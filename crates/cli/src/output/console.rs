@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
+use wharfinger_core::check::Check;
 
 use super::{Color, Mark, clean};
 use crate::exit::Failure;
@@ -65,6 +66,14 @@ impl Console {
     pub fn say(&self, line: impl AsRef<str>) {
         // There is nobody to tell that nobody can be told.
         writeln!(self.stderr.borrow_mut(), "{}", line.as_ref()).ok();
+    }
+
+    /// What somebody should look at; nothing is stopped by it.
+    pub fn warn(&self, checks: &[Check]) {
+        for check in checks {
+            let mark = Mark::from(check.state).painted(self.err);
+            self.say(format!("{mark} {}", clean(&check.to_string())));
+        }
     }
 
     /// What went wrong, and what to do next.

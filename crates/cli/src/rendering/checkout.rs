@@ -33,7 +33,7 @@ pub(super) async fn files(
         Some(repo) => Some(repo.to_owned()),
         None => here(source).await,
     };
-    if !source.chart().is_empty() {
+    if !source.chart().is_empty() || source.repo_url().starts_with("oci://") {
         let Some(here) = repo else { return Err(chart(source)) };
         return Ok((
             read(here.to_owned()).await?,
@@ -105,12 +105,16 @@ async fn read(root: PathBuf) -> Result<Files, Failure> {
 }
 
 fn chart(source: &Source) -> Failure {
-    let (repo, chart, version) = (source.repo_url(), source.chart(), source.target_revision());
-    let reference = if repo.contains("://") { "--repo " } else { "oci://" };
-    let pull = match reference {
-        "oci://" => format!("helm pull oci://{repo}/{chart} --version {version} --untar"),
-        _ => format!("helm pull {chart} --repo {repo} --version {version} --untar"),
+    let (repo, version) = (source.repo_url(), source.target_revision());
+    let (chart, pull) = match (source.chart(), repo.strip_prefix("oci://")) {
+        ("", _) => (repo.rsplit('/').next().unwrap_or(repo), format!("helm pull {repo}")),
+        (chart, Some(repo)) => (chart, format!("helm pull oci://{repo}/{chart}")),
+        (chart, None) if repo.contains("://") => {
+            (chart, format!("helm pull {chart} --repo {repo}"))
+        }
+        (chart, None) => (chart, format!("helm pull oci://{repo}/{chart}")),
     };
+    let pull = format!("{pull} --version {version} --untar");
     Failure::usage(format!("the source is the chart {chart}, which has to be here"))
         .next(pull)
         .next(format!("then again with --repo {chart}"))

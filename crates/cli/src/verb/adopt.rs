@@ -7,11 +7,13 @@ use kube::runtime::wait::await_condition;
 use serde_json::Value;
 use tokio::time::timeout;
 use wharfinger_api::argocd::Source;
-use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, Promotion, PromotionSpec, Stage};
+use wharfinger_api::v1alpha1::{
+    AUTHORIZED_STAGE, Freight, FreightCollection, Promotion, PromotionSpec, Stage,
+};
 use wharfinger_core::claim::StageName;
 use wharfinger_core::freight::{push, reference, running};
 use wharfinger_core::promotion::over;
-use wharfinger_core::substitute::{Images, images, repository_of};
+use wharfinger_core::substitute::{images, repository_of};
 use wharfinger_render::{adopt, explicit};
 
 use crate::argocd::App;
@@ -78,8 +80,8 @@ impl Adopt {
 
         let mut adopted = app.clone();
         set_sources(&mut adopted, &sources);
-        let rendered = rendering.app(&adopted, &collection).await?;
-        let changes = compare(&native, &objects(&rendered));
+        let rendered = rendering.app(&adopted, &collection, None).await?;
+        let changes = compare(&native, &objects(&rendered.documents));
         let with = versions(&collection);
         if changes.is_empty() {
             passed(
@@ -165,7 +167,8 @@ async fn same(
         }
         native.extend(rendering.native(app, &prepared).await?);
         prepared.source = after.clone();
-        ours.extend(objects(&rendering.ours(app, &prepared, &Images::default()).await?));
+        let nothing = FreightCollection::default();
+        ours.extend(objects(&rendering.ours(app, &prepared, &nothing).await?));
     }
     let changes = compare(&native, &ours);
     if changes.is_empty() {

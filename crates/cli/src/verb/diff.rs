@@ -1,10 +1,14 @@
 //! `wharf diff`: what would change, object by object.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde::Serialize;
 use wharfinger_api::v1alpha1::{Freight, FreightCollection, Stage};
 use wharfinger_core::claim::StageName;
 use wharfinger_core::freight::push;
+use wharfinger_core::usage::{Scope, judge};
+use wharfinger_render::Images;
 
 use crate::compare::{Change, What, compare};
 use crate::exit::{Exit, Failure};
@@ -78,6 +82,8 @@ impl Diff {
 
     async fn answer(self, session: &Session) -> Result<Exit, Failure> {
         let (summary, place) = (self.summary, self.place.clone());
+        // All of one Stage is seen: what of the Freight is used by none can be told.
+        let whole = self.to.clone().filter(|_| self.app.is_empty());
         let questions = self.questions(session).await?;
         let (Some(first), true) =
             (questions.first(), questions.iter().any(|q| q.before != q.after))
@@ -87,16 +93,17 @@ impl Diff {
         };
         let (from, to) = (versions(&first.before), versions(&first.after));
         let rendering = Rendering::new(session, place, false).await;
-        let mut applications = Vec::new();
+        let (mut applications, mut used) = (Vec::new(), BTreeSet::new());
         for Question { app, before, after } in &questions {
             let app = session.app(app).await?;
             // A Stage that holds nothing deploys nothing yet.
             let before = match before.items.is_empty() {
                 true => Vec::new(),
-                false => rendering.app(&app, before).await?,
+                false => rendering.app(&app, before, None).await?.documents,
             };
-            let after = rendering.app(&app, after).await?;
-            let mut changes = compare(&objects(&before), &objects(&after));
+            let after = rendering.app(&app, after, None).await?;
+            let mut changes = compare(&objects(&before), &objects(&after.documents));
+            used.extend(after.repositories);
             if summary {
                 changes.iter_mut().for_each(|change| change.lines.clear());
             }
@@ -115,6 +122,18 @@ impl Diff {
                 }
             }
             format => documents(&session.console, format, std::slice::from_ref(&answer))?,
+        }
+        if let Some(stage) = whole {
+            let name = named(session, &stage).await?;
+            let stage = session.stage_named(&name).await?;
+            let used = used.iter().map(String::as_str).collect();
+            let subscribed = session.subscribed(&name, &stage).await?;
+            session.console.warn(&judge(
+                &Images::of(&first.after),
+                &used,
+                &subscribed,
+                Scope::Stage,
+            ));
         }
         Ok(if added + changed + pruned == 0 { Exit::Done } else { Exit::Failed })
     }

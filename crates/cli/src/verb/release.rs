@@ -6,7 +6,7 @@ use wharfinger_api::additions::PLUGIN;
 use wharfinger_api::argocd::Source;
 use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, FreightCollection};
 use wharfinger_core::claim::{Claimed, StageName, ours, the_stage};
-use wharfinger_core::substitute::{Images, images, repository_of};
+use wharfinger_core::substitute::{images, repository_of};
 use wharfinger_render::{Kind, adopt};
 
 use crate::argocd::App;
@@ -115,7 +115,7 @@ async fn released(
         }
         let wanted = Wanted::Here(app.revision(index).to_owned());
         let mut prepared = rendering.prepare(app, source, &wanted).await?;
-        let now = objects(&rendering.ours(app, &prepared, &Images::of(runs)).await?);
+        let now = objects(&rendering.ours(app, &prepared, runs).await?);
         let native = adopt::release(source, prepared.kind).map_err(|e| {
             Failure::new(format!("{} can't be released: spec.source.{e}", app.name()))
                 .exit(Exit::Blocked)

@@ -5,9 +5,11 @@ use std::path::Path;
 use clap::Args;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use wharfinger_api::v1alpha1::{Freight, FreightCollection};
-use wharfinger_core::freight::{push, reference};
-use wharfinger_render::documents;
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, FreightCollection};
+use wharfinger_core::claim::{Claim, Claimed, StageName, ours, the_stage};
+use wharfinger_core::freight::{name, push, reference};
+use wharfinger_core::usage::{Scope, Subscribed, judge};
+use wharfinger_render::{Images, Provenance, documents};
 
 use crate::argocd::App;
 use crate::exit::{Exit, Failure};
@@ -44,9 +46,14 @@ pub struct Render {
 impl Render {
     pub async fn run(self, session: &Session) -> Result<Exit, Failure> {
         let Self { app, freight, stage, offline, place } = self;
-        let (app, collection) = if offline {
+        let (app, collection, provenance, looked) = if offline {
             let app = App::of(one(Path::new(&app), "Application")?)?;
-            (app, from_file(Path::new(freight.as_deref().unwrap_or_default()))?)
+            let collection = from_file(Path::new(freight.as_deref().unwrap_or_default()))?;
+            let claimed = ours(app.sources()).find_map(|source| Claimed::of(source).ok()?.claim);
+            let name = the_stage(app.app.annotation(AUTHORIZED_STAGE)).ok();
+            let provenance =
+                name.map(|name| Provenance::next(&name, claimed.as_ref(), &collection));
+            (app, collection, provenance, (Subscribed::default(), Scope::Part))
         } else {
             let app = session.app(&app).await?;
             let name = stage_of(session, &app, stage.as_deref()).await?;
@@ -60,12 +67,28 @@ impl Render {
                 return Err(Failure::new(format!("Stage {name} holds no Freight yet"))
                     .next("Name some: --freight FREIGHT"));
             }
-            (app, collection)
+            let assignment = stage.status.as_ref().and_then(|s| s.assignment.as_ref());
+            let claim = assignment.map(Claim::of);
+            let provenance = Provenance::next(&name, claim.as_ref(), &collection);
+            let looked = (session.subscribed(&name, &stage).await?, scope(session, &name).await);
+            (app, collection, Some(provenance), looked)
         };
         let rendering = Rendering::new(session, place, offline).await;
-        let documents = rendering.app(&app, &collection).await?;
-        print(session, &documents)?;
+        let rendered = rendering.app(&app, &collection, provenance.as_ref()).await?;
+        print(session, &rendered.documents)?;
+        let used = rendered.repositories.iter().map(String::as_str).collect();
+        let (subscribed, scope) = looked;
+        session.console.warn(&judge(&Images::of(&collection), &used, &subscribed, scope));
         Ok(Exit::Done)
+    }
+}
+
+/// Whether the Application is all there is of the Stage.
+async fn scope(session: &Session, name: &StageName) -> Scope {
+    match session.applications_of(name).await {
+        Ok(apps) if apps.len() == 1 => Scope::Stage,
+        // Several, or it is not for whoever asks to know.
+        _ => Scope::Part,
     }
 }
 
@@ -92,8 +115,10 @@ fn from_file(path: &Path) -> Result<FreightCollection, Failure> {
     let mut collection = FreightCollection::default();
     for value in read(path)? {
         let mut freight: Freight = typed(path, value, "Freight")?;
-        // A name is its content's; it may be missing in a file, and means nothing here.
-        freight.metadata.name.get_or_insert_default();
+        // A name is its content's; it may be missing in a file.
+        if freight.metadata.name.as_deref().is_none_or(str::is_empty) {
+            freight.metadata.name = Some(name(&freight));
+        }
         push(&mut collection, [reference(&freight)]);
     }
     Ok(collection)

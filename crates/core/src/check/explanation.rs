@@ -239,6 +239,18 @@ impl Code {
                 who: None,
                 next: "Wharfinger's controller sets targetRevision. If it stays different, look for who else writes it.",
             },
+            Self::ImageUnused => Explanation {
+                meaning: "The Freight holds an image, and nothing that is deployed uses it.",
+                rule: "An image is put in where its repository is that of the Freight: in pods of every kind that Kubernetes and Argo Rollouts have, and at the places that the plugin's parameter imagePaths names. Nothing is stopped where there is none.",
+                who: None,
+                next: "Compare how the repository is spelled in the Warehouse and in the manifests: wharf render --app APPLICATION. For an image outside of pods, set imagePaths.",
+            },
+            Self::ImageUnmanaged => Explanation {
+                meaning: "An image is deployed that a Warehouse of the Stage subscribes, but the Freight of the Stage holds none of it.",
+                rule: "What the Freight does not hold stays as the manifests have it, so this image changes without a promotion.",
+                who: None,
+                next: "Promote Freight of that Warehouse that holds it: wharf get freight -p PROJECT. Freight from before the subscription does not.",
+            },
             Self::Timeout => Explanation {
                 meaning: "The step did not end in time.",
                 rule: "A step of a Promotion has five minutes, or what its retry.timeout says. What was assigned stays assigned.",

@@ -305,6 +305,11 @@ fn freight_pins_the_revision_of_the_source_it_carries() {
             json!({ "repoURL": "https://charts.example", "chart": "web", "targetRevision": "4.0.0" }),
             "4.0.0",
         ),
+        (
+            json!({ "repoURL": "oci://reg.example/charts/web", "path": ".", "targetRevision": "1.0.0" }),
+            "1.2.3",
+        ),
+        (json!({ "repoURL": "oci://reg.example/charts/db", "targetRevision": "1.0.0" }), "1.0.0"),
     ];
     for (mut source, expected) in table {
         source["plugin"] = json!({ "name": "wharfinger" });

@@ -18,3 +18,10 @@ pub fn normalise_chart(url: &str) -> String {
     let location = text.strip_prefix("oci://").unwrap_or(&text);
     image::repository(location).unwrap_or_else(|| location.to_owned())
 }
+
+/// One spelling for a chart: OCI charts have their name in the URL, or beside it, with or without the scheme.
+pub fn chart_key(repo_url: &str, name: &str) -> String {
+    let repo = normalise_chart(repo_url);
+    let repo = repo.trim_end_matches('/');
+    if name.is_empty() { repo.into() } else { format!("{repo}/{name}") }
+}

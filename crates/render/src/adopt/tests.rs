@@ -165,6 +165,19 @@ fn what_can_not_be_released_is_told() {
 }
 
 #[test]
+fn what_is_about_freight_ends_with_it() {
+    let parameters = json!([
+        { "name": "imageForm", "string": "tag" }, { "name": "imagePaths", "array": ["ConfigMap:.data.image"] },
+        { "name": "provenance", "string": "true" }, { "name": "recurse", "string": "true" },
+    ]);
+    let ours = source(&json!({ "plugin": { "name": PLUGIN, "parameters": parameters } }));
+    let native = release(&ours, Kind::Plain).unwrap();
+    assert_eq!(native.0["directory"], json!({ "recurse": true }));
+    let foreign = source(&json!({ "directory": { "provenance": true } }));
+    assert!(adopt(&foreign).is_err());
+}
+
+#[test]
 fn a_pin_takes_the_place_of_another_version() {
     let check = |images: Value, pins: &[&str], expected: Value| {
         let native = source(&json!({ "kustomize": { "namePrefix": "a-", "images": images } }));

@@ -110,5 +110,15 @@ async fn the_same_bytes_need_not_be_unpacked_again() {
     other.options.recurse = true;
     assert!(renderer.recall(&other, &[7; 32]).is_none());
     assert!(renderer.recall(&inputs("app2"), &[7; 32]).is_none());
+    let held = |version: &str| {
+        let chart = serde_json::json!({ "repoURL": "https://charts.example", "name": "web", "version": version });
+        let items =
+            serde_json::json!({ "items": { "Warehouse/w": { "name": "f", "charts": [chart] } } });
+        let charts = Charts::of(&serde_json::from_value(items).unwrap());
+        Inputs { charts, ..inputs("app") }
+    };
+    renderer.base(&held("1"), files(), Some(&[7; 32]), deadline).await.unwrap();
+    assert!(renderer.recall(&held("1"), &[7; 32]).is_some());
+    assert!(renderer.recall(&held("2"), &[7; 32]).is_none(), "another chart may render otherwise");
     assert!(renderer.recall(&inputs("app"), &[8; 32]).is_none());
 }

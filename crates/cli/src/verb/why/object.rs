@@ -1,10 +1,16 @@
 //! An object, and why it is as it is.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
+use serde_json::Value;
 use wharfinger_api::additions::PLUGIN;
-use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Promotion, PromotionStatus};
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, FreightCollection, Promotion, PromotionStatus};
 use wharfinger_core::check::{Check, Code, State};
 use wharfinger_core::claim::{StageName, ours, the_stage};
+use wharfinger_core::substitute::{Images, repository_of};
+use wharfinger_core::url::normalise_image;
+use wharfinger_core::usage::{Scope, Subscribed, judge};
 
 use super::denial::codes;
 use super::{Explained, unique};
@@ -49,7 +55,8 @@ impl Object {
             Self::Application(name) => {
                 let app = session.app(name).await?;
                 let standing = Standing::found(session, &app).await?;
-                let codes = standing.check.iter().filter(|c| c.state != State::Passed);
+                let checks = standing.check.iter().chain(&standing.images);
+                let codes = checks.filter(|c| c.state != State::Passed);
                 let codes = unique(codes.map(|c| c.code));
                 print(session, &standing, standing.lines(session), &codes)
             }
@@ -87,6 +94,9 @@ struct Standing {
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     check: Option<Check>,
+    /// Images that run, and that no Freight is of though they are subscribed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<Check>,
 }
 
 impl Standing {
@@ -98,6 +108,7 @@ impl Standing {
             stage: stage.map(ToString::to_string),
             text,
             check,
+            images: vec![],
         };
         let on = match (renders, annotation) {
             (false, None) => {
@@ -126,13 +137,16 @@ impl Standing {
             None => "which holds nothing yet".into(),
         };
         let check = progress(&app.app, &on, &status, session.now());
-        Ok(said(Some(&on), format!("belongs to Stage {on}, {held}"), Some(check)))
+        let images =
+            unmanaged(app, &holding(&stage, None), &session.subscribed(&on, &stage).await?);
+        let said = said(Some(&on), format!("belongs to Stage {on}, {held}"), Some(check));
+        Ok(Self { images, ..said })
     }
 
     fn lines(&self, session: &Session) -> Vec<String> {
-        let Self { application, text, check, .. } = self;
+        let Self { application, text, check, images, .. } = self;
         let mut lines = vec![clean(&format!("{application} {text}")).into_owned()];
-        if let Some(check) = check {
+        for check in check.iter().chain(images) {
             let mark = Mark::from(check.state).painted(session.console.out);
             let text = format!("{}  {}", check.code, check.text);
             lines.push(format!("{mark} {}", clean(&text)));
@@ -142,6 +156,16 @@ impl Standing {
         }
         lines
     }
+}
+
+/// Of the images that run, as Argo CD saw them. Which of the Freight's are used can't be told from what happens to run.
+fn unmanaged(app: &App, collection: &FreightCollection, subscribed: &Subscribed) -> Vec<Check> {
+    let run = app.raw["status"]["summary"]["images"].as_array().into_iter().flatten();
+    let run = run.filter_map(Value::as_str).map(|image| normalise_image(&repository_of(image)));
+    let run: BTreeSet<String> = run.collect();
+    let used = run.iter().map(String::as_str).collect();
+    let checks = judge(&Images::of(collection), &used, subscribed, Scope::Part).into_iter();
+    checks.filter(|check| check.code == Code::ImageUnmanaged).collect()
 }
 
 fn print(

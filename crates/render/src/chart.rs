@@ -1,0 +1,246 @@
+//! The charts of the Freight in a Helm chart: as versions of its dependencies, or as its own.
+//!
+//! Nothing is fetched, so a version has to lie in the chart's folder `charts` to be rendered. Helm takes whatever lies
+//! there, and of two versions either; so it is shown the one that the Freight holds.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use wharfinger_core::semver::Version;
+
+use crate::renderer::Inputs;
+use crate::{Files, RenderError, documents, files};
+
+/// What helm is to read so that it renders the charts of the Freight; `files` themselves where that changes nothing.
+pub(crate) fn with_freight(files: Arc<Files>, inputs: &Inputs) -> Result<Arc<Files>, RenderError> {
+    if inputs.charts.is_empty() {
+        return Ok(files);
+    }
+    own(&files, inputs)?;
+    let mut changed: Option<Files> = None;
+    // In charts of the first form, dependencies have a file of their own.
+    for name in ["Chart.yaml", "requirements.yaml"] {
+        let Some(path) = files::join(&inputs.folder, name) else { continue };
+        let Some(mut meta) = read(&files, &path)? else { continue };
+        let (before, mut hidden) = (meta.clone(), Vec::new());
+        let dependencies = meta.get_mut("dependencies").and_then(Value::as_array_mut);
+        for dependency in dependencies.into_iter().flatten() {
+            hidden.extend(pin(&files, inputs, dependency)?);
+        }
+        if meta != before {
+            let now = changed.take().unwrap_or_else(|| (*files).clone());
+            // JSON is YAML.
+            changed = Some(now.with(&path, &meta.to_string()));
+        }
+        if !hidden.is_empty() {
+            let now = changed.take().unwrap_or_else(|| (*files).clone());
+            changed = Some(now.without(&hidden));
+        }
+    }
+    Ok(changed.map_or(files, Arc::new))
+}
+
+/// A source that is a chart has the version that the Freight holds, or is refused.
+fn own(files: &Files, inputs: &Inputs) -> Result<(), RenderError> {
+    if !inputs.folder.is_empty() {
+        return Ok(());
+    }
+    let meta = read(files, "Chart.yaml")?.unwrap_or_default();
+    let (name, version) = (text(&meta, "name"), text(&meta, "version"));
+    let (repository, charts) = (&inputs.repository, &inputs.charts);
+    let beside = charts.version_of(repository, name)?;
+    let wanted = match beside {
+        Some(wanted) => Some(wanted),
+        None => charts.version_of(repository, "")?,
+    };
+    match wanted {
+        Some(wanted) if !same(wanted, version) => Err(RenderError::input(format!(
+            "the Stage's Freight holds version {wanted} of the chart {name} of {repository}, but the source is version {version}. Wharfinger's controller sets targetRevision; if it stays different, look for who else writes it"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Gives a dependency the version that the Freight holds; the other versions of it that lie there.
+fn pin(files: &Files, inputs: &Inputs, dependency: &mut Value) -> Result<Vec<String>, RenderError> {
+    let (name, repository) = (text(dependency, "name"), text(dependency, "repository"));
+    let Some(wanted) = inputs.charts.version_of(repository, name)? else { return Ok(Vec::new()) };
+    let vendored = vendored(files, &inputs.folder, name)?;
+    let Some(found) = vendored.iter().find(|v| same(wanted, &v.version)) else {
+        let there: Vec<_> = vendored.iter().map(|v| v.version.as_str()).collect();
+        let there = match &there[..] {
+            [] => "no version of it lies".to_owned(),
+            there => format!("only {} lies", there.join(", ")),
+        };
+        let folder = files::join(&inputs.folder, "charts").unwrap_or_default();
+        return Err(RenderError::input(format!(
+            "the Stage's Freight holds version {wanted} of the chart {name} of {repository}, a dependency of Chart.yaml, but {there} in {folder}. The plugin fetches nothing: set the version in Chart.yaml, run helm dependency update, and commit {folder}/{name}-{wanted}.tgz; other versions may lie beside it"
+        )));
+    };
+    dependency["version"] = found.version.as_str().into();
+    let others = vendored.iter().filter(|v| v.path != found.path);
+    Ok(others.map(|v| v.path.clone()).collect())
+}
+
+/// A version of a dependency that lies in the folder `charts`.
+struct Vendored {
+    version: String,
+    /// An archive or a folder.
+    path: String,
+}
+
+fn vendored(files: &Files, folder: &str, name: &str) -> Result<Vec<Vendored>, RenderError> {
+    let Some(charts) = files::join(folder, "charts") else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for (file, _) in files.below(&charts) {
+        // As helm dependency update calls them.
+        let archived = || file.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(".tgz");
+        if let Some(version) = archived().filter(|version| version.parse::<Version>().is_ok()) {
+            all.push(Vendored { version: version.into(), path: format!("{charts}/{file}") });
+        }
+        if let Some(sub) = file.strip_suffix("/Chart.yaml").filter(|sub| !sub.contains('/')) {
+            let meta = read(files, &format!("{charts}/{file}"))?.unwrap_or_default();
+            if text(&meta, "name") == name {
+                let version = text(&meta, "version").to_owned();
+                all.push(Vendored { version, path: format!("{charts}/{sub}") });
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Registries have no plus in their tags: helm writes a low line there.
+fn same(one: &str, other: &str) -> bool {
+    one.replace('_', "+") == other.replace('_', "+")
+}
+
+fn read(files: &Files, name: &str) -> Result<Option<Value>, RenderError> {
+    let Some(content) = files.get(name) else { return Ok(None) };
+    let content = String::from_utf8_lossy(content);
+    documents::parse(&content).map_err(|e| RenderError::input(format!("{name}: not YAML: {e}")))
+}
+
+fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Charts;
+
+    const UMBRELLA: &str = "apiVersion: v2\nname: umbrella\nversion: 0.1.0\ndependencies:\n- {name: web, version: ^1, repository: 'oci://reg.example/charts'}\n- {name: db, version: 1.0.0, repository: 'https://charts.example', alias: store}\n";
+
+    fn charts(charts: &[(&str, &str, &str)]) -> Charts {
+        let chart = |(repo, name, version): &(&str, &str, &str)| json!({ "repoURL": repo, "name": name, "version": version });
+        let charts: Vec<_> = charts.iter().map(chart).collect();
+        let collection =
+            json!({ "id": "", "items": { "Warehouse/w": { "name": "f", "charts": charts } } });
+        Charts::of(&serde_json::from_value(collection).unwrap())
+    }
+
+    fn inputs(folder: &str, repository: &str, charts: Charts) -> Inputs {
+        let (folder, repository) = (folder.into(), repository.into());
+        Inputs { folder, repository, charts, ..Inputs::default() }
+    }
+
+    #[test]
+    fn a_dependency_gets_the_version_of_the_freight_if_it_lies_there() {
+        let held = charts(&[("oci://reg.example/charts/web", "", "1.2.0")]);
+        let files = |chart: &str, more: &[(&str, &str)]| -> Arc<Files> {
+            let own = [
+                ("app/Chart.yaml", chart),
+                ("app/templates/x.yaml", "x"),
+                ("other/charts/web-1.1.0.tgz", ""),
+            ];
+            Arc::new(own.iter().chain(more).copied().collect())
+        };
+        let check = |before: &Arc<Files>, gone: &[&str]| {
+            let after = with_freight(Arc::clone(before), &inputs("app", "", held.clone())).unwrap();
+            let names = |files: &Files| files.iter().map(|(n, _)| n.to_owned()).collect::<Vec<_>>();
+            let mut wanted = names(before);
+            wanted.retain(|name| !gone.contains(&name.as_str()));
+            assert_eq!(names(&after), wanted);
+            read(&after, "app/Chart.yaml").unwrap().unwrap()
+        };
+        let mut wanted = documents::parse(UMBRELLA).unwrap().unwrap();
+        wanted["dependencies"][0]["version"] = json!("1.2.0");
+        let two = files(
+            UMBRELLA,
+            &[
+                ("app/charts/db-1.0.0.tgz", ""),
+                ("app/charts/web-1.1.0.tgz", ""),
+                ("app/charts/web-1.2.0.tgz", ""),
+                ("app/charts/web-extra-1.1.0.tgz", ""),
+            ],
+        );
+        assert_eq!(check(&two, &["app/charts/web-1.1.0.tgz"]), wanted);
+        let unpacked = files(
+            UMBRELLA,
+            &[
+                ("app/charts/old/Chart.yaml", "name: web\nversion: 1.1.0"),
+                ("app/charts/old/templates/x.yaml", ""),
+                ("app/charts/older/Chart.yaml", "name: other\nversion: 1.1.0"),
+                ("app/charts/web/Chart.yaml", "name: web\nversion: 1.2.0"),
+                ("app/charts/web/charts/web/Chart.yaml", "name: web\nversion: 0.1.0"),
+            ],
+        );
+        assert_eq!(
+            check(&unpacked, &["app/charts/old/Chart.yaml", "app/charts/old/templates/x.yaml"]),
+            wanted
+        );
+
+        // What changes nothing is the same set of files.
+        let settled = files(&wanted.to_string(), &[("app/charts/web-1.2.0.tgz", "")]);
+        let after = with_freight(Arc::clone(&settled), &inputs("app", "", held.clone())).unwrap();
+        assert!(Arc::ptr_eq(&settled, &after));
+        let foreign = files("name: x", &[]);
+        let after = with_freight(Arc::clone(&foreign), &inputs("app", "", held.clone())).unwrap();
+        assert!(Arc::ptr_eq(&foreign, &after));
+
+        let refused = |more: &[(&str, &str)], parts: &[&str]| {
+            let error = with_freight(files(UMBRELLA, more), &inputs("app", "", held.clone()));
+            let error = error.unwrap_err().to_string();
+            assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+        };
+        refused(
+            &[],
+            &[
+                "version 1.2.0 of the chart web of oci://reg.example/charts",
+                "no version of it lies in app/charts",
+            ],
+        );
+        refused(
+            &[("app/charts/web-1.1.0.tgz", ""), ("app/charts/web-1.3.0.tgz", "")],
+            &["only 1.1.0, 1.3.0 lies in app/charts", "commit app/charts/web-1.2.0.tgz"],
+        );
+    }
+
+    #[test]
+    fn a_source_that_is_a_chart_has_the_version_of_the_freight() {
+        let held = || {
+            charts(&[
+                ("oci://reg.example/charts/web", "", "1.2.0+7"),
+                ("https://charts.example", "db", "4.5.6"),
+            ])
+        };
+        let check = |repository: &str, folder: &str, chart: (&str, &str), refused: bool| {
+            let path = files::join(folder, "Chart.yaml").unwrap();
+            let text = format!("name: {}\nversion: {}", chart.0, chart.1);
+            let files: Files = [(path.as_str(), text.as_str())].into_iter().collect();
+            let found = with_freight(Arc::new(files), &inputs(folder, repository, held()));
+            assert_eq!(found.is_err(), refused, "{repository} {chart:?}: {found:?}");
+        };
+        check("reg.example/charts", "", ("web", "1.2.0+7"), false);
+        check("reg.example/charts", "", ("web", "1.2.0_7"), false);
+        check("reg.example/charts", "", ("web", "1.2.1"), true);
+        check("oci://reg.example/charts/web", "", ("web", "1.2.1"), true);
+        check("https://charts.example", "", ("db", "4.5.6"), false);
+        check("https://charts.example", "", ("db", "4.5.7"), true);
+        check("https://charts.example", "", ("cache", "4.5.7"), false);
+        check("https://git.example/shop", "", ("db", "0.1.0"), false);
+        check("https://charts.example", "sub", ("db", "4.5.7"), false);
+    }
+}

@@ -1,0 +1,130 @@
+//! Freight in what Argo CD applies: in every kind that makes pods, at places that the user names, in the form that is asked
+//! for, and told on the objects.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use wharfinger_cluster::{Cluster, shared};
+use wharfinger_tests::{App, IMAGE, Kind, Project};
+
+const OTHER: &str = "ghcr.io/acme/other";
+const TOOL: &str = "ghcr.io/acme/tool";
+
+#[test]
+fn images_get_where_they_are_used_and_objects_say_whose_freight_it_is() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "freight-in")?;
+    project.stage("dev")?;
+    subscribe(&project, &[IMAGE, OTHER])?;
+    let app = App::new(&project, "web", "dev", Kind::Bare)?;
+    project.commit(&[(&format!("{}/more.yaml", app.name), MORE)])?;
+    let app = app.with(|spec, _| {
+        spec["source"]["plugin"]["parameters"] = json!([
+            { "name": "imageForm", "string": "digest" },
+            { "name": "imagePaths", "array": ["ConfigMap/settings:.data['web.image']", "ConfigMap:.data.all[*]"] },
+            { "name": "provenance", "string": "true" },
+        ]);
+    });
+    app.create()?;
+
+    let mut promoted = vec![];
+    for (generation, digit) in [(1, '1'), (2, '2')] {
+        let digest = format!("sha256:{}", digit.to_string().repeat(64));
+        let freight = freight(&project, &digest)?;
+        project.promoted("dev", &freight)?;
+        let image = format!("{IMAGE}@{digest}");
+        let collection = project.claim("dev")?;
+        let (_, collection) = collection.split_once('-').context("a claim")?;
+        let said = json!({
+            "wharfinger.dev/collection": collection, "wharfinger.dev/freight": freight,
+            "wharfinger.dev/generation": generation.to_string(), "wharfinger.dev/stage": "freight-in:dev",
+        });
+        let get = |kind: &str, name: &str| project.admin.get(kind, &project.name, name);
+
+        let deployment = get("deployment", &app.name)?;
+        let template = &deployment["spec"]["template"];
+        ensure!(template["spec"]["containers"][0]["image"] == *image, "{deployment:#}");
+        ensure!(template["metadata"].get("annotations").is_none(), "{deployment:#}");
+        let cron = get("cronjob", "nightly")?;
+        let pod = &cron["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        ensure!(pod["initContainers"][0]["image"] == *image, "{cron:#}");
+        ensure!(pod["containers"][0]["image"] == *format!("{TOOL}:1"), "{cron:#}");
+        let settings = get("configmap", "settings")?;
+        let data = json!({ "web.image": image, "text": format!("{IMAGE}:in-git") });
+        ensure!(settings["data"] == data, "{settings:#}");
+        let other = get("configmap", "other")?;
+        ensure!(other["data"]["web.image"] == *format!("{IMAGE}:in-git"), "{other:#}");
+        for object in [&deployment, &cron, &settings, &other] {
+            let annotations = object["metadata"]["annotations"].as_object().context("some")?;
+            let ours = annotations.iter().filter(|(name, _)| name.starts_with("wharfinger.dev/"));
+            let ours: Value = ours.map(|(name, value)| (name.clone(), value.clone())).collect();
+            ensure!(ours == said, "{object:#}");
+        }
+        // Both differ from Git in Freight alone, so Argo CD has nothing left to do.
+        let sync = &app.get()?["status"]["sync"]["status"];
+        ensure!(sync == "Synced", "{sync}");
+        promoted.push(freight);
+    }
+
+    // What the Freight and the objects have not in common is told, and nothing is stopped by it.
+    let diff = cluster.wharf(&["-p", &project.name, "diff", &promoted[0], "--to", "dev"])?;
+    ensure!(diff.stderr.contains(OTHER) && diff.stderr.contains("[image-unused]"), "{diff:#?}");
+    ensure!(!diff.stdout.contains("wharfinger.dev/"), "{diff:#?}");
+    let told = told(&cluster, &app)?;
+    ensure!(told.contains(OTHER) && told.contains("[image-unused]"), "{told}");
+    ensure!(!told.contains(TOOL) && !told.contains("[image-unmanaged]"), "{told}");
+    subscribe(&project, &[IMAGE, OTHER, TOOL])?;
+    let told = self::told(&cluster, &app)?;
+    ensure!(told.contains(TOOL) && told.contains("[image-unmanaged]"), "{told}");
+    Ok(())
+}
+
+const MORE: &str = "apiVersion: v1
+kind: List
+items:
+- apiVersion: batch/v1
+  kind: CronJob
+  metadata: {name: nightly}
+  spec:
+    schedule: 0 3 * * *
+    suspend: true
+    jobTemplate:
+      spec:
+        template:
+          spec:
+            restartPolicy: Never
+            initContainers: [{name: web, image: 'ghcr.io/acme/web:in-git'}]
+            containers: [{name: tool, image: 'ghcr.io/acme/tool:1'}]
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: settings, annotations: {wharfinger.dev/stage: forged}}
+  data: {web.image: 'ghcr.io/acme/web:in-git', text: 'ghcr.io/acme/web:in-git'}
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: other}
+  data: {web.image: 'ghcr.io/acme/web:in-git'}
+";
+
+fn subscribe(project: &Project<'_>, images: &[&str]) -> Result<()> {
+    let image = |repo: &&str| json!({ "image": { "repoURL": repo } });
+    let subscriptions: Vec<_> = images.iter().map(image).collect();
+    let patch = json!({ "spec": { "subscriptions": subscriptions } });
+    project.admin.merge("warehouse", &project.name, "main", &patch)?;
+    Ok(())
+}
+
+fn freight(project: &Project<'_>, digest: &str) -> Result<String> {
+    let image = |repo: &str| json!({ "repoURL": repo, "tag": "v1", "digest": digest });
+    let freight = json!({
+        "metadata": { "generateName": "freight-" },
+        "origin": { "kind": "Warehouse", "name": "main" }, "images": [image(IMAGE), image(OTHER)],
+    });
+    let made = project.admin.create("freight", &project.name, freight)?;
+    Ok(made["metadata"]["name"].as_str().context("a name")?.to_owned())
+}
+
+/// What `wharf render` says on stderr.
+fn told(cluster: &Cluster, app: &App<'_>) -> Result<String> {
+    let out = cluster.wharf(&["render", "--app", &app.name])?;
+    ensure!(out.success() && out.stdout.contains(IMAGE), "{out:#?}");
+    Ok(out.stderr)
+}
