@@ -11,6 +11,7 @@ pub mod check;
 pub mod claim;
 pub mod converge;
 pub mod duration;
+pub mod expression;
 pub mod freight;
 pub(crate) mod label;
 pub mod legacy;
