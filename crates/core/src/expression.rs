@@ -11,14 +11,18 @@ mod budget;
 mod builtin;
 mod check;
 mod coerce;
+mod discovered;
 mod each;
 mod error;
 mod evaluate;
+mod freight;
 mod functions;
 mod lexer;
 mod operator;
 mod parser;
+mod power;
 mod print;
+mod records;
 mod regex;
 mod syntax;
 mod template;
@@ -36,6 +40,7 @@ use serde_json::Value as Json;
 
 use budget::Budget;
 use builtin::Moment;
+use check::Typed;
 pub use coerce::Coerced;
 pub use error::Error;
 use evaluate::Surroundings;
@@ -52,6 +57,7 @@ const LONGEST: usize = 1 << 15;
 pub struct Program {
     text: String,
     node: Node,
+    typed: Typed,
 }
 
 /// Understands an expression that stands for itself, without delimiters, and may call these functions.
@@ -60,8 +66,8 @@ pub fn compile(text: &str, functions: &Functions<'_>) -> Result<Program, Error> 
         return Err(Error::new(format!("an expression has at most {LONGEST} bytes; split it")));
     }
     let node = parser::parse(text)?;
-    check::check(&node, text, functions)?;
-    Ok(Program { text: text.to_owned(), node })
+    let typed = check::check(&node, text, functions)?;
+    Ok(Program { text: text.to_owned(), node, typed })
 }
 
 impl Program {
@@ -92,7 +98,8 @@ impl Program {
         moment: &mut Moment<'_>,
     ) -> Result<Value, Error> {
         let Environment { variables, functions, .. } = environment;
-        evaluate::evaluate(&self.node, &self.text, Surroundings { variables, functions }, moment)
+        let surroundings = Surroundings { variables, functions, typed: &self.typed };
+        evaluate::evaluate(&self.node, &self.text, surroundings, moment)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod certificate;
 pub mod check;
 pub mod claim;
 pub mod converge;
+pub mod criteria;
 pub mod duration;
 pub mod expression;
 pub mod freight;

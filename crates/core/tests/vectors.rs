@@ -20,17 +20,19 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use sha1::{Digest as _, Sha1};
 use wharfinger_api::v1alpha1::{
-    Freight, FreightCollection, FreightReference, PromotionPolicy, Stage,
+    ArtifactReference, ChartDiscoveryResult, DiscoveredArtifacts, DiscoveredImageReference,
+    DiscoveryResult, Freight, FreightCollection, FreightCreationCriteria, FreightReference,
+    GitDiscoveryResult, ImageDiscoveryResult, PromotionPolicy, Stage,
 };
 use wharfinger_core::availability::{self, Upstream};
 use wharfinger_core::check::State;
 use wharfinger_core::semver::{Constraint, Version};
 use wharfinger_core::expression::{self, Coerced, Environment, Functions};
-use wharfinger_core::{duration, freight, policy, url};
+use wharfinger_core::{criteria, duration, freight, policy, url};
 
 /// The families that the code answers so far. A new one is a line here, a function below and a file
 /// in `tests/vectors`.
-const FAMILIES: [Family; 8] = [
+const FAMILIES: [Family; 9] = [
     Family { name: "freight-names", answer: freight_name, optional: &["preimage"] },
     Family { name: "collection-ids", answer: collection_ids, optional: &[] },
     Family { name: "url-normalisation", answer: normalised_url, optional: &[] },
@@ -39,10 +41,11 @@ const FAMILIES: [Family; 8] = [
     Family { name: "auto-promotion-candidates", answer: candidates, optional: &[] },
     Family { name: "auto-promotion-policies", answer: policies, optional: &[] },
     Family { name: "expressions", answer: expression, optional: &["lossy"] },
+    Family { name: "freight-creation-criteria", answer: creation_criteria, optional: &[] },
 ];
 
 /// How many misses of a family are shown.
-const SHOWN: usize = 500;
+const SHOWN: usize = 5;
 
 fn main() -> io::Result<ExitCode> {
     let folder = folder();
@@ -457,6 +460,68 @@ fn expression(value: Value) -> Result<Answer, Malformed> {
             json!({ "type": kind, "value": json, "lossy": true })
         }
     }))
+}
+
+fn creation_criteria(value: Value) -> Result<Answer, Malformed> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Input {
+        #[serde(default)]
+        expression: String,
+        #[serde(default)]
+        git: Vec<GitDiscoveryResult>,
+        #[serde(default)]
+        images: Vec<Found>,
+        #[serde(default)]
+        charts: Vec<ChartDiscoveryResult>,
+        #[serde(default)]
+        results: Vec<Results>,
+    }
+    /// The vectors leave out what is empty.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    struct Found {
+        #[serde(rename = "repoURL", default)]
+        repo_url: String,
+        #[serde(default)]
+        references: Vec<FoundImage>,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct FoundImage {
+        #[serde(default)]
+        tag: String,
+        #[serde(default)]
+        digest: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    struct Results {
+        #[serde(default)]
+        subscription_name: String,
+        #[serde(default)]
+        references: Vec<ArtifactReference>,
+    }
+    let Input { expression, git, images, charts, results } = input(value)?;
+    let images = images.into_iter().map(|Found { repo_url, references }| {
+        let references = references.into_iter().map(|FoundImage { tag, digest }| {
+            DiscoveredImageReference { tag, digest, ..Default::default() }
+        });
+        ImageDiscoveryResult { repo_url, references: references.collect(), ..Default::default() }
+    });
+    let results = results.into_iter().map(|Results { subscription_name, references }| {
+        DiscoveryResult { name: subscription_name, artifact_references: references }
+    });
+    let artifacts = DiscoveredArtifacts {
+        git,
+        images: images.collect(),
+        charts,
+        results: results.collect(),
+        ..Default::default()
+    };
+    let criteria = FreightCreationCriteria { expression };
+    let held = criteria::hold(Some(&criteria), &artifacts, NOW).map_err(|e| e.to_string());
+    Ok(held.map(|held| json!({ "satisfied": held })))
 }
 
 /// When expressions are evaluated.

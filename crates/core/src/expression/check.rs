@@ -2,6 +2,8 @@
 //!
 //! Go's engine refuses `1 == "1"` when it compiles, also where it would never be reached; so do we.
 
+use std::collections::BTreeSet;
+
 use super::builtin;
 use super::each::Each;
 use super::error::Error;
@@ -9,10 +11,14 @@ use super::functions::Functions;
 use super::syntax::{Binary, Kind, Member, Node};
 use super::types::{self, Type};
 
-pub(super) fn check(node: &Node, text: &str, functions: &Functions<'_>) -> Result<(), Error> {
-    let mut checker = Checker { functions, variables: vec![], closures: vec![] };
+/// Where both sides of `==` or `!=` are known to be text, or integers: nil is an error there, as in Go's engine.
+pub(super) type Typed = BTreeSet<usize>;
+
+pub(super) fn check(node: &Node, text: &str, functions: &Functions<'_>) -> Result<Typed, Error> {
+    let (variables, closures, typed) = (vec![], vec![], Typed::new());
+    let mut checker = Checker { functions, variables, closures, typed };
     match checker.of(node) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(checker.typed),
         Err((at, fault)) => Err(Error::at(fault, text, at)),
     }
 }
@@ -21,6 +27,7 @@ struct Checker<'a> {
     functions: &'a Functions<'a>,
     variables: Vec<(&'a str, Type)>,
     closures: Vec<Closure>,
+    typed: Typed,
 }
 
 struct Closure {
@@ -48,6 +55,10 @@ impl<'a> Checker<'a> {
             Kind::Positive(of) => self.operand(at, of, "+", Type::is_number),
             Kind::Binary(binary, left, right) => {
                 let (left, right) = (self.of(left)?, self.of(right)?);
+                let compares = matches!(binary, Binary::Equal | Binary::NotEqual);
+                if compares && left == right && matches!(left, Type::Text | Type::Int) {
+                    self.typed.insert(at);
+                }
                 let fault = || {
                     let (left, right) = (left.name(), right.name());
                     (at, format!("{} does not take {left} and {right}", binary.sign()))
@@ -72,7 +83,7 @@ impl<'a> Checker<'a> {
                 let given = self.all(arguments)?;
                 (builtin.check)(&given).map_err(|fault| (at, format!("{} {fault}", builtin.name)))
             }
-            Kind::Each(each, arguments) => self.each(at, *each, arguments),
+            Kind::Each(each, arguments) => self.each(*each, arguments),
             Kind::Let { name, value, then } => self.declaration(at, name, value, then),
             Kind::Sequence(nodes) => {
                 Ok(self.all(nodes)?.pop().unwrap_or(Type::Unknown))
@@ -215,7 +226,7 @@ impl<'a> Checker<'a> {
         Err((argument.map_or(at, |index| arguments[index].at), format!("{name} {fault}")))
     }
 
-    fn each(&mut self, at: usize, each: Each, arguments: &'a [Node]) -> Checked {
+    fn each(&mut self, each: Each, arguments: &'a [Node]) -> Checked {
         let [list, rest @ ..] = arguments else { return Ok(Type::Unknown) };
         let of = self.of(list)?;
         if !of.is_list() && !of.is_unknown() {
@@ -248,7 +259,6 @@ impl<'a> Checker<'a> {
                 return Err((last.at, "sortBy takes \"asc\" or \"desc\" here".into()));
             }
         }
-        let _ = at;
         Ok(match each {
             Each::All | Each::None | Each::Any | Each::One => Type::Bool,
             Each::Count | Each::FindIndex | Each::FindLastIndex => Type::Int,

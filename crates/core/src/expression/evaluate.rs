@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::budget::Budget;
 use super::builtin::Moment;
+use super::check::Typed;
 use super::error::Error;
 use super::functions::Functions;
 use super::operator;
@@ -23,6 +24,7 @@ pub(super) use closure::{is_descending, merge_sort, sort};
 pub(super) struct Surroundings<'a> {
     pub(super) variables: &'a BTreeMap<String, Value>,
     pub(super) functions: &'a Functions<'a>,
+    pub(super) typed: &'a Typed,
 }
 
 pub(super) fn evaluate<'a>(
@@ -175,6 +177,11 @@ impl<'a> Evaluation<'a, '_, '_> {
             Binary::Coalesce => self.of(right),
             _ => {
                 let right = self.of(right)?;
+                if (left.is_nil() || right.is_nil()) && self.surroundings.typed.contains(&place) {
+                    let (left, right) = (left.kind(), right.kind());
+                    let fault = format!("{} does not take {left} and {right} here", binary.sign());
+                    return Err(Stop::Fault(place, fault));
+                }
                 operator::apply(binary, &left, &right, self.moment.budget).map_err(at(place))
             }
         }

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::budget::Budget;
+use super::power;
 use super::syntax::Binary;
 use super::time;
 use super::value::{Fault, Value, is_same_key};
@@ -30,7 +31,7 @@ pub(super) fn apply(
         Binary::Add => return add(left, right, budget),
         Binary::Subtract | Binary::Multiply => return arithmetic(binary, left, right),
         Binary::Divide => Value::Float(left.to_float()? / right.to_float()?),
-        Binary::Power => Value::Float(left.to_float()?.powf(right.to_float()?)),
+        Binary::Power => Value::Float(power::power(left.to_float()?, right.to_float()?)),
         Binary::Modulo => match (left, right) {
             (Value::Int(_), Value::Int(0)) => return Err("divides by zero".into()),
             (Value::Int(left), Value::Int(right)) => Value::Int(left.wrapping_rem(*right)),

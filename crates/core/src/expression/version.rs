@@ -9,6 +9,8 @@ pub(super) struct Version {
     version: semver::Version,
     /// As it was written.
     original: String,
+    /// Go makes the next version a value and not a pointer, which has fewer methods.
+    is_next: bool,
 }
 
 pub(super) const METHODS: &[&str] = &[
@@ -32,7 +34,7 @@ pub(super) const METHODS: &[&str] = &[
 
 pub(super) fn parse(text: &str) -> Result<Version, Fault> {
     let version = text.parse().map_err(|_| "takes a semantic version".to_owned())?;
-    Ok(Version { version, original: text.to_owned() })
+    Ok(Version { version, original: text.to_owned(), is_next: false })
 }
 
 /// The first part in which two versions differ. Prereleases do not count.
@@ -58,13 +60,16 @@ pub(super) fn call(version: &Version, method: &str, arguments: &[Value]) -> Resu
     let [major, minor, patch] = version.version.numbers();
     let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
     let is = |holds: fn(std::cmp::Ordering) -> bool| match arguments {
-        [Value::Version(other)] => {
+        [Value::Version(other)] if !other.is_next => {
             Ok(Value::Bool(holds(version.version.precedence(&other.version))))
         }
         _ => Err(format!("{method} takes a version")),
     };
     if arguments.len() != usize::from(is_comparison(method)) {
         return Err(format!("{method} takes another number of arguments"));
+    }
+    if version.is_next && (is_comparison(method) || method == "Original") {
+        return Err(format!("the next version has no {method:?}; parse it again"));
     }
     match method {
         "Major" => Ok(number(major)),
@@ -82,7 +87,7 @@ pub(super) fn call(version: &Version, method: &str, arguments: &[Value]) -> Resu
         }
         "IncPatch" => version.next([major, minor, patch]),
         "Compare" => match arguments {
-            [Value::Version(other)] => {
+            [Value::Version(other)] if !other.is_next => {
                 Ok(Value::Int(version.version.precedence(&other.version) as i64))
             }
             _ => Err("Compare takes a version".into()),
@@ -108,7 +113,7 @@ impl Version {
     fn next(&self, [major, minor, patch]: [u64; 3]) -> Result<Value, Fault> {
         let v = if self.original.starts_with('v') { "v" } else { "" };
         let next = parse(&format!("{v}{major}.{minor}.{patch}"))?;
-        Ok(Value::Version(next.into()))
+        Ok(Value::Version(Self { is_next: true, ..next }.into()))
     }
 }
 
