@@ -87,9 +87,8 @@ impl Program {
         let mut moment = Moment { now: environment.now, budget: &mut budget };
         let value = self.evaluate_within(environment, &mut moment)?;
         let text = print::plain(&value, moment.budget).map_err(Error::new)?;
-        coerce::boolean(&text).ok_or_else(|| {
-            Error::new(format!("must be true or false, and is {}", value.kind()))
-        })
+        coerce::boolean(&text)
+            .ok_or_else(|| Error::new(format!("must be true or false, and is {}", value.kind())))
     }
 
     fn evaluate_within(

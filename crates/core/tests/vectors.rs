@@ -26,8 +26,8 @@ use wharfinger_api::v1alpha1::{
 };
 use wharfinger_core::availability::{self, Upstream};
 use wharfinger_core::check::State;
-use wharfinger_core::semver::{Constraint, Version};
 use wharfinger_core::expression::{self, Coerced, Environment, Functions};
+use wharfinger_core::semver::{Constraint, Version};
 use wharfinger_core::{criteria, duration, freight, policy, url};
 
 /// The families that the code answers so far. A new one is a line here, a function below and a file

@@ -85,9 +85,7 @@ impl<'a> Checker<'a> {
             }
             Kind::Each(each, arguments) => self.each(*each, arguments),
             Kind::Let { name, value, then } => self.declaration(at, name, value, then),
-            Kind::Sequence(nodes) => {
-                Ok(self.all(nodes)?.pop().unwrap_or(Type::Unknown))
-            }
+            Kind::Sequence(nodes) => Ok(self.all(nodes)?.pop().unwrap_or(Type::Unknown)),
             Kind::If { condition, yes, no } => self.condition(condition, yes, no),
             Kind::List(nodes) => {
                 let types = self.all(nodes)?;
@@ -243,9 +241,13 @@ impl<'a> Checker<'a> {
             let checked = self.of(closure);
             self.closures.pop();
             given = checked?;
-            let is_test = !matches!(each, Each::Map | Each::Sum | Each::GroupBy | Each::SortBy | Each::Reduce);
+            let is_test = !matches!(
+                each,
+                Each::Map | Each::Sum | Each::GroupBy | Each::SortBy | Each::Reduce
+            );
             if is_test && given != Type::Bool && !given.is_unknown() {
-                let fault = format!("{} asks for true or false, not for {}", each.name(), given.name());
+                let fault =
+                    format!("{} asks for true or false, not for {}", each.name(), given.name());
                 return Err((closure.at, fault));
             }
             // Nothing gives nil in Go's engine.
@@ -273,7 +275,13 @@ impl<'a> Checker<'a> {
         })
     }
 
-    fn declaration(&mut self, at: usize, name: &'a str, value: &'a Node, then: &'a Node) -> Checked {
+    fn declaration(
+        &mut self,
+        at: usize,
+        name: &'a str,
+        value: &'a Node,
+        then: &'a Node,
+    ) -> Checked {
         if self.functions.get(name).is_some() || is_builtin(name) {
             return Err((at, format!("{name} is a function; choose another name")));
         }
@@ -307,7 +315,10 @@ fn is_builtin(name: &str) -> bool {
 
 /// What Go would call the same kind.
 fn is_alike(a: &Type, b: &Type) -> bool {
-    a == b || a.is_list() && b.is_list() || a.is_map() && b.is_map() || a.is_unknown() && b.is_unknown()
+    a == b
+        || a.is_list() && b.is_list()
+        || a.is_map() && b.is_map()
+        || a.is_unknown() && b.is_unknown()
 }
 
 /// What an operator gives; nothing, if it does not take these.
@@ -321,7 +332,9 @@ fn operation(binary: Binary, left: &Type, right: &Type) -> Option<Type> {
         Binary::Less | Binary::More | Binary::LessOrEqual | Binary::MoreOrEqual => {
             (numbers || any(&[Int, Float, Text, Time, Duration])).then_some(Type::Bool)
         }
-        Binary::Contains | Binary::StartsWith | Binary::EndsWith => any(&[Text]).then_some(Type::Bool),
+        Binary::Contains | Binary::StartsWith | Binary::EndsWith => {
+            any(&[Text]).then_some(Type::Bool)
+        }
         Binary::In => membership(left, right).then_some(Type::Bool),
         Binary::Range => {
             let integers = left.is_integer() && right.is_integer();
@@ -332,7 +345,13 @@ fn operation(binary: Binary, left: &Type, right: &Type) -> Option<Type> {
         Binary::Multiply | Binary::Add | Binary::Subtract if numbers => {
             let is_duration = *left == Duration || *right == Duration;
             let is_float = *left == Float || *right == Float;
-            Some(if is_duration { Duration } else if is_float { Float } else { Int })
+            Some(if is_duration {
+                Duration
+            } else if is_float {
+                Float
+            } else {
+                Int
+            })
         }
         Binary::Multiply => any(&[Int, Float, Duration]).then_some(Type::Unknown),
         Binary::Add => match (left, right) {

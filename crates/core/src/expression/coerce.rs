@@ -55,7 +55,9 @@ pub(super) fn floats(json: Json) -> Json {
     match json {
         Json::Number(n) => n.as_f64().and_then(number).unwrap_or(Json::Number(n)),
         Json::Array(items) => items.into_iter().map(floats).collect(),
-        Json::Object(entries) => entries.into_iter().map(|(key, value)| (key, floats(value))).collect(),
+        Json::Object(entries) => {
+            entries.into_iter().map(|(key, value)| (key, floats(value))).collect()
+        }
         other => other,
     }
 }

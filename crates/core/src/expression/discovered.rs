@@ -22,7 +22,8 @@ impl<'a> Functions<'a> {
         self.add("imageFrom", IMAGE_FROM, |arguments, _| {
             let wanted = url::normalise_image(name(arguments)?);
             let results = artifacts.images.iter();
-            let mut same = results.filter(|result| url::normalise_image(&result.repo_url) == wanted);
+            let mut same =
+                results.filter(|result| url::normalise_image(&result.repo_url) == wanted);
             let found = same.find_map(|result| result.references.first());
             found.map_or(Ok(Value::Nil), records::discovered_image)
         });

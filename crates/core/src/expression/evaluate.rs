@@ -160,7 +160,13 @@ impl<'a> Evaluation<'a, '_, '_> {
         Value::map(entries).map_err(at(place))
     }
 
-    fn binary(&mut self, place: usize, binary: Binary, left: &'a Node, right: &'a Node) -> Evaluated {
+    fn binary(
+        &mut self,
+        place: usize,
+        binary: Binary,
+        left: &'a Node,
+        right: &'a Node,
+    ) -> Evaluated {
         if let (Binary::In, Kind::List(nodes)) = (binary, &right.kind)
             && let Some(texts) = all_texts(nodes)
         {

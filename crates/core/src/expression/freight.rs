@@ -66,8 +66,10 @@ impl<'a> Functions<'a> {
 const ORIGIN: &Shape = &records::ORIGIN;
 const TEXT: Type = Type::Text;
 const WAREHOUSE: &[Signature] = &[Signature { takes: &[TEXT], gives: Type::Record(ORIGIN) }];
-const COMMIT_FROM: &[Signature] = &from(Type::Record(&records::COMMIT), Type::Record(&records::COMMIT));
-const IMAGE_FROM: &[Signature] = &from(Type::Record(&records::IMAGE), Type::Record(&records::IMAGE));
+const COMMIT_FROM: &[Signature] =
+    &from(Type::Record(&records::COMMIT), Type::Record(&records::COMMIT));
+const IMAGE_FROM: &[Signature] =
+    &from(Type::Record(&records::IMAGE), Type::Record(&records::IMAGE));
 const ARTIFACT_FROM: &[Signature] =
     &from(Type::Record(&records::ARTIFACT), Type::Record(&records::ARTIFACT));
 const CHART_FROM: &[Signature] = &[
@@ -112,7 +114,8 @@ fn find<'a, T>(
     of: impl Fn(&'a FreightReference) -> Option<&'a T>,
 ) -> Result<Option<&'a T>, Fault> {
     let freight = collection.items.values();
-    let mut found = freight.filter(|f| origin.is_none_or(|origin| f.origin == *origin)).filter_map(of);
+    let mut found =
+        freight.filter(|f| origin.is_none_or(|origin| f.origin == *origin)).filter_map(of);
     let first = found.next();
     if found.next().is_some() {
         return Err("finds it in Freight of more than one origin; add warehouse(\"name\")".into());

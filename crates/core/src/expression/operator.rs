@@ -21,8 +21,12 @@ pub(super) fn apply(
         Binary::NotEqual => Value::Bool(!is_equal(left, right, budget)?),
         Binary::Less => Value::Bool(order(left, right, budget)? == Some(Ordering::Less)),
         Binary::More => Value::Bool(order(left, right, budget)? == Some(Ordering::Greater)),
-        Binary::LessOrEqual => Value::Bool(order(left, right, budget)?.is_some_and(Ordering::is_le)),
-        Binary::MoreOrEqual => Value::Bool(order(left, right, budget)?.is_some_and(Ordering::is_ge)),
+        Binary::LessOrEqual => {
+            Value::Bool(order(left, right, budget)?.is_some_and(Ordering::is_le))
+        }
+        Binary::MoreOrEqual => {
+            Value::Bool(order(left, right, budget)?.is_some_and(Ordering::is_ge))
+        }
         Binary::In => Value::Bool(is_in(left, right, budget)?),
         Binary::Contains | Binary::StartsWith | Binary::EndsWith => {
             Value::Bool(holds(binary, left, right, budget)?)
@@ -70,7 +74,11 @@ fn arithmetic(binary: Binary, left: &Value, right: &Value) -> Result<Value, Faul
         (Value::Duration(_), Value::Float(_)) | (Value::Float(_), Value::Duration(_))
             if binary == Binary::Multiply =>
         {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "as Go")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                reason = "as Go"
+            )]
             let scaled = |d: i64, f: f64| (d as f64 * f) as i64;
             match (left, right) {
                 (Value::Duration(d), Value::Float(f)) | (Value::Float(f), Value::Duration(d)) => {
@@ -195,9 +203,7 @@ pub(super) fn order(
     budget: &mut Budget,
 ) -> Result<Option<Ordering>, Fault> {
     Ok(match (left, right) {
-        (Value::Int(a), Value::Int(b)) | (Value::Duration(a), Value::Duration(b)) => {
-            Some(a.cmp(b))
-        }
+        (Value::Int(a), Value::Int(b)) | (Value::Duration(a), Value::Duration(b)) => Some(a.cmp(b)),
         (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => {
             left.to_float()?.partial_cmp(&right.to_float()?)
         }

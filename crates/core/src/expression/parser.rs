@@ -15,8 +15,8 @@ const DEEPEST_BRACKETS: usize = 50;
 const MOST_NODES: usize = 10_000;
 
 pub(super) fn parse(text: &str) -> Result<Node, Error> {
-    let tokens =
-        lexer::tokens(text).map_err(|(at, fault)| Error::at(format!("no expression: {fault}"), text, at))?;
+    let tokens = lexer::tokens(text)
+        .map_err(|(at, fault)| Error::at(format!("no expression: {fault}"), text, at))?;
     let mut parser = Parser { tokens, next: 0, brackets: 0, closures: 0 };
     let read = parser.sequence().and_then(|node| match parser.token().kind {
         Lexeme::End => Ok(node),
@@ -153,8 +153,7 @@ impl Parser {
             let yes = if self.is(":") { chosen.clone() } else { self.expression(0)? };
             self.expect(":")?;
             let no = self.expression(0)?;
-            let kind =
-                Kind::If { condition: chosen.into(), yes: yes.into(), no: no.into() };
+            let kind = Kind::If { condition: chosen.into(), yes: yes.into(), no: no.into() };
             chosen = node(at, kind)?;
         }
         Ok(chosen)
@@ -231,7 +230,9 @@ impl Parser {
     }
 
     fn name(&mut self) -> Parsed<String> {
-        let Lexeme::Name(name) = self.token().kind.clone() else { return Err(self.missing("a name")) };
+        let Lexeme::Name(name) = self.token().kind.clone() else {
+            return Err(self.missing("a name"));
+        };
         self.advance();
         Ok(name)
     }

@@ -76,7 +76,8 @@ fn exponential(x: f64) -> f64 {
 /// The natural logarithm, by a polynomial around 1.
 fn logarithm(x: f64) -> f64 {
     const LN_2: [f64; 2] = [0.693_147_180_369_123_816_490, 1.908_214_929_270_587_700_02e-10];
-    const EVEN: [f64; 3] = [0.153_138_376_992_093_733_2, 0.222_221_984_321_497_839_6, 0.399_999_999_994_094_190_8];
+    const EVEN: [f64; 3] =
+        [0.153_138_376_992_093_733_2, 0.222_221_984_321_497_839_6, 0.399_999_999_994_094_190_8];
     const ODD: [f64; 4] = [
         0.147_981_986_051_165_859_1,
         0.181_835_721_616_180_501_2,
@@ -91,8 +92,7 @@ fn logarithm(x: f64) -> f64 {
     let (f, twos) = (mantissa - 1.0, f64::from(scale));
     let s = f / (2.0 + f);
     let (square, fourth) = (s * s, (s * s) * (s * s));
-    let polynomial =
-        |of: &[f64]| of[1..].iter().fold(of[0], |sum, next| sum * fourth + next);
+    let polynomial = |of: &[f64]| of[1..].iter().fold(of[0], |sum, next| sum * fourth + next);
     let rest = square * polynomial(&ODD) + fourth * polynomial(&EVEN);
     let half = 0.5 * f * f;
     twos * LN_2[0] - ((half - (s * (half + rest) + twos * LN_2[1])) - f)
@@ -108,8 +108,11 @@ impl Scaled {
     /// With a mantissa from a half up to one.
     fn of(float: f64) -> Self {
         // Those without a leading bit get one first.
-        let (float, extra) =
-            if float.abs() < f64::MIN_POSITIVE { (float * 2_f64.powi(52), -52) } else { (float, 0) };
+        let (float, extra) = if float.abs() < f64::MIN_POSITIVE {
+            (float * 2_f64.powi(52), -52)
+        } else {
+            (float, 0)
+        };
         let bits = float.to_bits();
         let biased = i32::try_from((bits >> 52) & 0x7ff).unwrap_or_default();
         let mantissa = f64::from_bits((bits & !(0x7ff << 52)) | (1022 << 52));

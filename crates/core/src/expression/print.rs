@@ -144,10 +144,13 @@ impl Writer<'_> {
                 self.text.push(']');
             }
             Value::Map(map) => {
-                let entries = map.entries.iter().map(|(key, value)| (Value::text(key.as_str()), value));
+                let entries =
+                    map.entries.iter().map(|(key, value)| (Value::text(key.as_str()), value));
                 self.plain_map(entries)?;
             }
-            Value::AnyMap(map) => self.plain_map(map.entries.iter().map(|(k, v)| (k.clone(), v)))?,
+            Value::AnyMap(map) => {
+                self.plain_map(map.entries.iter().map(|(k, v)| (k.clone(), v)))?
+            }
             Value::Record(record) => {
                 self.text.push('{');
                 for (index, field) in record.fields.iter().enumerate() {
@@ -159,7 +162,11 @@ impl Writer<'_> {
                 self.text.push('}');
             }
             Value::Version(version) => _ = write!(self.text, "{version}"),
-            Value::Time(_) | Value::Duration(_) | Value::Zone(_) | Value::Month(_) | Value::Weekday(_) => {
+            Value::Time(_)
+            | Value::Duration(_)
+            | Value::Zone(_)
+            | Value::Month(_)
+            | Value::Weekday(_) => {
                 self.text.push_str(&time::plain(value));
             }
         }
@@ -194,7 +201,11 @@ fn is_empty(value: &Value) -> bool {
 
 pub(super) fn json_number(float: f64) -> String {
     let size = float.abs();
-    if size != 0.0 && !(1e-6..1e21).contains(&size) { exponent(float, 1) } else { format!("{float}") }
+    if size != 0.0 && !(1e-6..1e21).contains(&size) {
+        exponent(float, 1)
+    } else {
+        format!("{float}")
+    }
 }
 
 /// As `%v`: with an exponent of two digits from seven digits on.

@@ -118,10 +118,7 @@ pub(super) fn chart(chart: &Chart) -> Value {
 }
 
 /// Its metadata is unpacked, and an empty map where there is none.
-pub(super) fn artifact(
-    artifact: &ArtifactReference,
-    budget: &mut Budget,
-) -> Result<Value, Fault> {
+pub(super) fn artifact(artifact: &ArtifactReference, budget: &mut Budget) -> Result<Value, Fault> {
     let metadata = match &artifact.metadata {
         Json::Null => Value::map(BTreeMap::new())?,
         json @ Json::Object(_) => Value::of_json(json, budget)?,

@@ -211,9 +211,19 @@ mod tests {
 
     #[test]
     fn what_go_does_not_know_is_refused() {
-        for pattern in
-            ["[", "(", "a**", "a++", "a{2}{3}", "(?x)a", "(?=a)", "(a)\\1", "\\u00e9", "\\", "a{2000000}"]
-        {
+        for pattern in [
+            "[",
+            "(",
+            "a**",
+            "a++",
+            "a{2}{3}",
+            "(?x)a",
+            "(?=a)",
+            "(a)\\1",
+            "\\u00e9",
+            "\\",
+            "a{2000000}",
+        ] {
             compile(pattern).unwrap_err();
         }
     }

@@ -33,20 +33,42 @@ pub(super) enum Kind {
     Negative(Box<Node>),
     Positive(Box<Node>),
     Binary(Binary, Box<Node>, Box<Node>),
-    Matches { text: Box<Node>, pattern: Box<Node>, compiled: Option<Regex> },
+    Matches {
+        text: Box<Node>,
+        pattern: Box<Node>,
+        compiled: Option<Regex>,
+    },
     /// Where `?.` stops.
     Chain(Box<Node>),
     Member(Member),
-    Slice { of: Box<Node>, from: Option<Box<Node>>, to: Option<Box<Node>> },
+    Slice {
+        of: Box<Node>,
+        from: Option<Box<Node>>,
+        to: Option<Box<Node>>,
+    },
     /// A method: `x.name(…)`.
-    Method { member: Member, arguments: Vec<Node> },
-    Call { name: String, arguments: Vec<Node> },
+    Method {
+        member: Member,
+        arguments: Vec<Node>,
+    },
+    Call {
+        name: String,
+        arguments: Vec<Node>,
+    },
     Builtin(&'static Builtin, Vec<Node>),
     /// A built-in that calls its second argument once an element.
     Each(Each, Vec<Node>),
-    Let { name: String, value: Box<Node>, then: Box<Node> },
+    Let {
+        name: String,
+        value: Box<Node>,
+        then: Box<Node>,
+    },
     Sequence(Vec<Node>),
-    If { condition: Box<Node>, yes: Box<Node>, no: Box<Node> },
+    If {
+        condition: Box<Node>,
+        yes: Box<Node>,
+        no: Box<Node>,
+    },
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
 }

@@ -10,13 +10,40 @@ use super::value::{Fault, Value};
 pub(super) use layout::{parse, parse_any};
 
 pub(super) const METHODS: &[&str] = &[
-    "Year", "Month", "Day", "Hour", "Minute", "Second", "Nanosecond", "Weekday", "YearDay", "Unix",
-    "UnixMilli", "Format", "Add", "Sub", "AddDate", "Before", "After", "Equal", "In", "UTC",
-    "IsZero", "String",
+    "Year",
+    "Month",
+    "Day",
+    "Hour",
+    "Minute",
+    "Second",
+    "Nanosecond",
+    "Weekday",
+    "YearDay",
+    "Unix",
+    "UnixMilli",
+    "Format",
+    "Add",
+    "Sub",
+    "AddDate",
+    "Before",
+    "After",
+    "Equal",
+    "In",
+    "UTC",
+    "IsZero",
+    "String",
 ];
 
-pub(super) const DURATION_METHODS: &[&str] =
-    &["Hours", "Minutes", "Seconds", "Milliseconds", "Microseconds", "Nanoseconds", "Abs", "String"];
+pub(super) const DURATION_METHODS: &[&str] = &[
+    "Hours",
+    "Minutes",
+    "Seconds",
+    "Milliseconds",
+    "Microseconds",
+    "Nanoseconds",
+    "Abs",
+    "String",
+];
 
 /// A time zone by its name. The zones come with the program: none is read from a disk.
 pub(super) fn zone(name: &str) -> Result<TimeZone, Fault> {
@@ -125,9 +152,7 @@ fn of_time(time: &Zoned, method: &str, arguments: &[Value]) -> Result<Value, Fau
             let time = span.and_then(|span| time.checked_add(span)).map_err(|_| out_of_range())?;
             Ok(Value::Time(time.into()))
         }
-        ("Before", [Value::Time(other)]) => {
-            Ok(Value::Bool(time.timestamp() < other.timestamp()))
-        }
+        ("Before", [Value::Time(other)]) => Ok(Value::Bool(time.timestamp() < other.timestamp())),
         ("After", [Value::Time(other)]) => Ok(Value::Bool(time.timestamp() > other.timestamp())),
         ("Equal", [Value::Time(other)]) => Ok(Value::Bool(time.timestamp() == other.timestamp())),
         ("In", [Value::Zone(zone)]) => Ok(in_zone(time.timestamp(), zone.clone())),
@@ -139,7 +164,9 @@ fn of_time(time: &Zoned, method: &str, arguments: &[Value]) -> Result<Value, Fau
 
 #[expect(clippy::cast_precision_loss, reason = "as Go counts")]
 fn of_duration(nanoseconds: i64, method: &str) -> Value {
-    let float = |unit: i64| Value::Float((nanoseconds / unit) as f64 + (nanoseconds % unit) as f64 / unit as f64);
+    let float = |unit: i64| {
+        Value::Float((nanoseconds / unit) as f64 + (nanoseconds % unit) as f64 / unit as f64)
+    };
     match method {
         "Hours" => float(3_600_000_000_000),
         "Minutes" => float(60_000_000_000),

@@ -88,7 +88,9 @@ impl Type {
     pub(super) fn fits(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Nil, _) => {
-                matches!(other, Self::Any | Self::Function | Self::Version) || other.is_list() || other.is_map()
+                matches!(other, Self::Any | Self::Function | Self::Version)
+                    || other.is_list()
+                    || other.is_map()
             }
             (Self::Unknown, _) | (_, Self::Unknown) => false,
             (_, Self::Any) => true,

@@ -42,7 +42,8 @@ pub(super) fn difference(a: &str, b: &str) -> &'static str {
     let (Ok(a), Ok(b)) = (a.parse::<semver::Version>(), b.parse::<semver::Version>()) else {
         return "Incomparable";
     };
-    let ([major, minor, patch], [other_major, other_minor, other_patch]) = (a.numbers(), b.numbers());
+    let ([major, minor, patch], [other_major, other_minor, other_patch]) =
+        (a.numbers(), b.numbers());
     if major != other_major {
         "Major"
     } else if minor != other_minor {

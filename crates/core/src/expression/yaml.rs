@@ -194,7 +194,8 @@ fn may_be_block(text: &str) -> bool {
 
 fn may_be_plain(text: &str) -> bool {
     let is_indicator = |c: char| "#,[]{}&*!|>'\"%@`".contains(c);
-    let begins = |sign: char| text.strip_prefix(sign).is_some_and(|r| r.is_empty() || r.starts_with(' '));
+    let begins =
+        |sign: char| text.strip_prefix(sign).is_some_and(|r| r.is_empty() || r.starts_with(' '));
     !text.starts_with(is_indicator)
         && !text.starts_with(' ')
         && !text.ends_with(' ')

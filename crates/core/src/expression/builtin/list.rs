@@ -14,7 +14,11 @@ pub(super) const ALL: &[Builtin] = &[
     Builtin { name: "take", check: take_form, call: take },
     Builtin { name: "keys", check: |t| map_of(t).map(|_| Type::list(Type::Any)), call: keys },
     Builtin { name: "values", check: |t| map_of(t).map(|_| Type::list(Type::Any)), call: elements },
-    Builtin { name: "toPairs", check: |t| map_of(t).map(|_| Type::list(Type::Any)), call: to_pairs },
+    Builtin {
+        name: "toPairs",
+        check: |t| map_of(t).map(|_| Type::list(Type::Any)),
+        call: to_pairs,
+    },
     Builtin { name: "fromPairs", check: |t| list_of(t).map(|_| Type::AnyMap), call: from_pairs },
     Builtin { name: "reverse", check: some_list, call: reverse },
     Builtin { name: "uniq", check: some_list, call: uniq },
@@ -75,7 +79,11 @@ fn concat_form(given: &[Type]) -> Result<Type, String> {
     for (index, _) in given.iter().enumerate() {
         list_of(&given[index..=index])?;
     }
-    if given.is_empty() { Err("takes at least 1 argument".into()) } else { Ok(Type::list(Type::Any)) }
+    if given.is_empty() {
+        Err("takes at least 1 argument".into())
+    } else {
+        Ok(Type::list(Type::Any))
+    }
 }
 
 fn sort_form(given: &[Type]) -> Result<Type, String> {
@@ -235,7 +243,11 @@ fn concat(values: &[Value], moment: &mut Moment<'_>) -> Result<Value, Fault> {
 }
 
 fn flatten(values: &[Value], moment: &mut Moment<'_>) -> Result<Value, Fault> {
-    fn flatten(items: &[Value], into: &mut Vec<Value>, moment: &mut Moment<'_>) -> Result<(), Fault> {
+    fn flatten(
+        items: &[Value],
+        into: &mut Vec<Value>,
+        moment: &mut Moment<'_>,
+    ) -> Result<(), Fault> {
         for item in items {
             moment.budget.hold(1)?;
             match item {

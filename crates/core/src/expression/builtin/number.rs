@@ -21,7 +21,11 @@ pub(super) const ALL: &[Builtin] = &[
     Builtin { name: "bitand", check: |t| form(t, &[BITS]), call: |v, _| bits(v, |a, b| Ok(a & b)) },
     Builtin { name: "bitor", check: |t| form(t, &[BITS]), call: |v, _| bits(v, |a, b| Ok(a | b)) },
     Builtin { name: "bitxor", check: |t| form(t, &[BITS]), call: |v, _| bits(v, |a, b| Ok(a ^ b)) },
-    Builtin { name: "bitnand", check: |t| form(t, &[BITS]), call: |v, _| bits(v, |a, b| Ok(a & !b)) },
+    Builtin {
+        name: "bitnand",
+        check: |t| form(t, &[BITS]),
+        call: |v, _| bits(v, |a, b| Ok(a & !b)),
+    },
     Builtin {
         name: "bitshl",
         check: |t| form(t, &[BITS]),
@@ -36,7 +40,9 @@ pub(super) const ALL: &[Builtin] = &[
         name: "bitushr",
         check: |t| form(t, &[BITS]),
         call: |v, _| {
-            let shift = |a: i64, b| Ok(a.cast_unsigned().checked_shr(places(b)?).unwrap_or(0).cast_signed());
+            let shift = |a: i64, b| {
+                Ok(a.cast_unsigned().checked_shr(places(b)?).unwrap_or(0).cast_signed())
+            };
             bits(v, shift)
         },
     },

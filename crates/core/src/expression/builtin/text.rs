@@ -39,7 +39,11 @@ pub(super) const ALL: &[Builtin] = &[
         call: repeat,
     },
     Builtin { name: "join", check: join_form, call: join },
-    Builtin { name: "indexOf", check: |t| form(t, &[PLACE]), call: |v, m| place(v, m, |t, p| t.find(p)) },
+    Builtin {
+        name: "indexOf",
+        check: |t| form(t, &[PLACE]),
+        call: |v, m| place(v, m, |t, p| t.find(p)),
+    },
     Builtin {
         name: "lastIndexOf",
         check: |t| form(t, &[PLACE]),
@@ -65,11 +69,13 @@ fn split_form(given: &[Type]) -> Result<Type, String> {
 fn join_form(given: &[Type]) -> Result<Type, String> {
     // Lists fit lists, whatever is in them.
     match given {
-        [list, rest @ ..] if list.is_list() && *list != Type::Bytes || list.is_unknown() => match rest {
-            [] => Ok(TEXT),
-            [glue] if *glue == TEXT || glue.is_unknown() => Ok(TEXT),
-            _ => Err("takes text behind the list, and no more".into()),
-        },
+        [list, rest @ ..] if list.is_list() && *list != Type::Bytes || list.is_unknown() => {
+            match rest {
+                [] => Ok(TEXT),
+                [glue] if *glue == TEXT || glue.is_unknown() => Ok(TEXT),
+                _ => Err("takes text behind the list, and no more".into()),
+            }
+        }
         _ => Err("takes a list, and perhaps text".into()),
     }
 }

@@ -203,8 +203,7 @@ impl<'a> Calls<'a, '_> {
         }
         evaluation.moment.budget.hold(keyed.len()).map_err(at(self.place))?;
         let budget = &mut *evaluation.moment.budget;
-        let keyed =
-            sort(keyed, |(key, _)| key, descending, budget).map_err(at(self.place))?;
+        let keyed = sort(keyed, |(key, _)| key, descending, budget).map_err(at(self.place))?;
         Value::list(keyed.into_iter().map(|(_, item)| item).collect()).map_err(at(self.place))
     }
 }

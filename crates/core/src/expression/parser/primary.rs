@@ -67,7 +67,8 @@ impl Parser {
             Lexeme::Number(number) => {
                 self.advance();
                 let kind = number_of(&number);
-                let kind = kind.ok_or_else(|| (at, format!("{number} is no number, or too large")))?;
+                let kind =
+                    kind.ok_or_else(|| (at, format!("{number} is no number, or too large")))?;
                 return node(at, kind);
             }
             Lexeme::Text(text) => {
@@ -100,7 +101,11 @@ impl Parser {
                 node(at, Kind::Text(key.into()))?
             }
             Lexeme::Bracket('(') => self.expression(0)?,
-            _ => return Err(self.missing("a key: a name, a number, text, or an expression in brackets")),
+            _ => {
+                return Err(
+                    self.missing("a key: a name, a number, text, or an expression in brackets")
+                );
+            }
         };
         self.expect(":")?;
         Ok((key, self.expression(0)?))
@@ -158,8 +163,7 @@ impl Parser {
                     break;
                 }
             }
-            let next =
-                if arguments.len() == 1 { self.closure()? } else { self.expression(0)? };
+            let next = if arguments.len() == 1 { self.closure()? } else { self.expression(0)? };
             arguments.push(next);
         }
         if arguments.len() < least {

@@ -7,8 +7,18 @@ use jiff::{Timestamp, Zoned};
 use crate::expression::value::Fault;
 
 pub(super) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 const DAYS: [&str; 7] =
@@ -152,7 +162,11 @@ pub(in crate::expression) fn parse_any(text: &str, zone: &TimeZone) -> Result<Zo
     read.ok_or_else(|| "takes a date, such as 2024-01-15 or 2024-01-15T10:00:00Z".into())
 }
 
-pub(in crate::expression) fn parse(text: &str, layout: &str, zone: &TimeZone) -> Result<Zoned, Fault> {
+pub(in crate::expression) fn parse(
+    text: &str,
+    layout: &str,
+    zone: &TimeZone,
+) -> Result<Zoned, Fault> {
     read(text, layout, zone).ok_or_else(|| "takes a date in the layout that is given".into())
 }
 
@@ -200,7 +214,13 @@ fn read(text: &str, layout: &str, zone: &TimeZone) -> Option<Zoned> {
         _ => parts.hour,
     };
     let civil = DateTime::new(
-        parts.year, parts.month, parts.day, hour, parts.minute, parts.second, parts.nanosecond,
+        parts.year,
+        parts.month,
+        parts.day,
+        hour,
+        parts.minute,
+        parts.second,
+        parts.nanosecond,
     );
     let civil = civil.ok()?;
     match parts.offset {
@@ -225,7 +245,8 @@ impl Parts {
             }
             Part::ShortYear => {
                 let (year, rest) = number(2, 2)?;
-                self.year = i16::try_from(if year >= 69 { 1900 + year } else { 2000 + year }).ok()?;
+                self.year =
+                    i16::try_from(if year >= 69 { 1900 + year } else { 2000 + year }).ok()?;
                 Some(rest)
             }
             Part::MonthName | Part::ShortMonth => {
