@@ -51,7 +51,7 @@ impl<'a> Functions<'a> {
             let results = artifacts.results.iter();
             let same = results.filter(|result| result.name == wanted);
             // Of several, Kargo takes the last.
-            let found = same.filter_map(|result| result.artifact_references.first()).last();
+            let found = same.rev().find_map(|result| result.artifact_references.first());
             found.map_or(Ok(Value::Nil), |artifact| records::artifact(artifact, budget))
         });
         self

@@ -61,7 +61,8 @@ impl Lexer<'_> {
 
     fn comment(&mut self) -> Result<(), Fault> {
         let start = self.at;
-        (self.next(), self.next());
+        self.next();
+        self.next();
         loop {
             match self.next() {
                 None => return Err((start, "the comment is not closed".into())),

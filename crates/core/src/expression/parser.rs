@@ -69,8 +69,7 @@ impl Parser {
     fn operation(&mut self, least: u16) -> Parsed<Node> {
         let mut left = self.primary()?;
         let mut coalesces = false;
-        loop {
-            let Token { at, kind: Lexeme::Operator(sign) } = self.token().clone() else { break };
+        while let Token { at, kind: Lexeme::Operator(sign) } = self.token().clone() {
             let (negated, sign) = match sign.as_str() {
                 "not" => match &self.after().kind {
                     Lexeme::Operator(sign) if is_negatable(sign) => (true, sign.clone()),

@@ -58,7 +58,7 @@ pub(super) fn power(base: f64, exponent: f64) -> f64 {
 /// `e^x`, for an x that is not near the end of the range: what is left of powers of two, by a series for a sixteenth of it.
 fn exponential(x: f64) -> f64 {
     // The logarithm of 2 in two parts, the first with few enough bits to be multiplied exactly.
-    const LN_2: [f64; 2] = [0.693_147_180_559_662_956_511, 0.282_352_905_630_315_771_226e-12];
+    const LN_2: [f64; 2] = [0.693_147_180_559_663, 2.823_529_056_303_157_7e-13];
     let twos = (x * std::f64::consts::LOG2_E).round_ties_even();
     let x = LN_2.iter().fold(x, |x, part| (-twos).mul_add(*part, x)) * 0.0625;
     let series = [5_040.0, 720.0, 120.0, 24.0, 6.0, 2.0, 1.0];
@@ -75,14 +75,14 @@ fn exponential(x: f64) -> f64 {
 
 /// The natural logarithm, by a polynomial around 1.
 fn logarithm(x: f64) -> f64 {
-    const LN_2: [f64; 2] = [0.693_147_180_369_123_816_490, 1.908_214_929_270_587_700_02e-10];
+    const LN_2: [f64; 2] = [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10];
     const EVEN: [f64; 3] =
-        [0.153_138_376_992_093_733_2, 0.222_221_984_321_497_839_6, 0.399_999_999_994_094_190_8];
+        [0.153_138_376_992_093_73, 0.222_221_984_321_497_84, 0.399_999_999_994_094_2];
     const ODD: [f64; 4] = [
-        0.147_981_986_051_165_859_1,
-        0.181_835_721_616_180_501_2,
-        0.285_714_287_436_623_914_9,
-        0.666_666_666_666_673_513_0,
+        0.147_981_986_051_165_86,
+        0.181_835_721_616_180_5,
+        0.285_714_287_436_623_9,
+        0.666_666_666_666_673_5,
     ];
     let Scaled { mut mantissa, mut scale } = Scaled::of(x);
     if mantissa <= std::f64::consts::FRAC_1_SQRT_2 {

@@ -149,7 +149,7 @@ impl Writer<'_> {
                 self.plain_map(entries)?;
             }
             Value::AnyMap(map) => {
-                self.plain_map(map.entries.iter().map(|(k, v)| (k.clone(), v)))?
+                self.plain_map(map.entries.iter().map(|(k, v)| (k.clone(), v)))?;
             }
             Value::Record(record) => {
                 self.text.push('{');
@@ -271,7 +271,7 @@ pub(super) fn literal(text: &str) -> String {
                 let code = u32::from(c);
                 _ = match code {
                     0..0x80 => write!(literal, "\\x{code:02x}"),
-                    0..0x1_0000 => write!(literal, "\\u{code:04x}"),
+                    0x80..0x1_0000 => write!(literal, "\\u{code:04x}"),
                     _ => write!(literal, "\\U{code:08x}"),
                 };
             }

@@ -15,7 +15,7 @@ pub(super) enum Type {
     Text,
     Bytes,
     /// With the type of its elements.
-    List(Box<Type>),
+    List(Box<Self>),
     Map,
     AnyMap,
     Record(&'static Shape),
