@@ -5,9 +5,9 @@ use super::value::Fault;
 /// What Go's engine allows an expression to hold, counted as it counts: elements of lists and maps, bytes of `repeat`.
 const ELEMENTS: usize = 1_000_000;
 /// Nodes looked at, elements compared, and bytes of text in units of [`BYTES_A_STEP`].
-const STEPS: usize = 3_000_000;
+const STEPS: usize = 1_000_000;
 /// Bytes of text made.
-const BYTES: usize = 16 << 20;
+const BYTES: usize = 8 << 20;
 const BYTES_A_STEP: usize = 64;
 
 /// What is left. Steps and bytes are for everything that is evaluated in one call, elements for one expression.

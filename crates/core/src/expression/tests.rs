@@ -156,7 +156,7 @@ fn what_people_write_is_far_from_the_bounds() {
     assert_eq!(evaluated(&nested).unwrap(), json!(193));
     let unordered = "len(sort(map(1..1000, # % 3 == 0 ? 0.0 / 0 : #)))";
     assert_eq!(evaluated(unordered).unwrap(), json!(1000), "floats that are no numbers");
-    assert_eq!(evaluated("sum(map(1..100000, # % 7))").unwrap(), json!(300_000));
+    assert_eq!(evaluated("sum(map(1..50000, # % 7))").unwrap(), json!(150_003));
 }
 
 #[test]
