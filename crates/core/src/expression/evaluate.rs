@@ -176,6 +176,9 @@ impl<'a> Evaluation<'a, '_, '_> {
             self.moment.budget.spend(texts.len()).map_err(at(place))?;
             return operator::is_in_texts(&needle, &texts).map(Value::Bool).map_err(at(place));
         }
+        if let Some(decided) = self.decided(binary, left, right) {
+            return decided;
+        }
         let left = self.of(left)?;
         match binary {
             Binary::And if !left.as_bool().map_err(at(place))? => Ok(left),
@@ -192,6 +195,22 @@ impl<'a> Evaluation<'a, '_, '_> {
                 }
                 operator::apply(binary, &left, &right, self.moment.budget).map_err(at(place))
             }
+        }
+    }
+
+    /// With `true` or `false` written on one side, Go's engine does not look whether the other side is either.
+    fn decided(&mut self, binary: Binary, left: &'a Node, right: &'a Node) -> Option<Evaluated> {
+        // What leaves the other side as it is.
+        let neutral = match binary {
+            Binary::And => true,
+            Binary::Or => false,
+            _ => return None,
+        };
+        match (&left.kind, &right.kind) {
+            (Kind::Bool(bool), _) if *bool == neutral => Some(self.of(right)),
+            (_, Kind::Bool(bool)) if *bool == neutral => Some(self.of(left)),
+            (Kind::Bool(_), _) | (_, Kind::Bool(_)) => Some(Ok(Value::Bool(!neutral))),
+            _ => None,
         }
     }
 

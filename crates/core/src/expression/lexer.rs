@@ -214,7 +214,8 @@ impl Lexer<'_> {
             _ if Some(c) == quote => u32::from(c),
             '0'..='7' => {
                 let rest = self.digits(2, 8).ok_or_else(no)?;
-                c.to_digit(8).unwrap_or_default() * 64 + rest
+                let code = c.to_digit(8).unwrap_or_default() * 64 + rest;
+                u8::try_from(code).map_err(|_| no())?.into()
             }
             'x' => self.digits(2, 16).ok_or_else(no)?,
             'u' if !raw_bytes && self.accept("{").is_some() => self.braced().ok_or_else(no)?,

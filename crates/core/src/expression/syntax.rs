@@ -136,6 +136,10 @@ impl Binary {
 }
 
 impl Kind {
+    pub(super) fn is_literal(&self) -> bool {
+        matches!(self, Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Text(_))
+    }
+
     pub(super) fn each_child(&self, look: &mut impl FnMut(&Node)) {
         match self {
             Self::Nil

@@ -59,7 +59,7 @@ impl Type {
     }
 
     pub(super) fn is_integer(&self) -> bool {
-        matches!(self, Self::Int | Self::Duration | Self::Month | Self::Weekday)
+        matches!(self, Self::Int | Self::Duration)
     }
 
     pub(super) fn is_number(&self) -> bool {

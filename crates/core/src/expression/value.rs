@@ -206,12 +206,13 @@ impl Value {
         }
     }
 
-    /// As Go converts: towards zero.
+    /// As Go converts: towards zero, and to the least of all where it does not fit.
     pub(super) fn to_int(&self) -> Result<i64, Fault> {
         match self {
             Self::Int(int) => Ok(*int),
             #[expect(clippy::cast_possible_truncation, reason = "towards zero, within the range")]
-            Self::Float(float) => Ok(*float as i64),
+            Self::Float(float) if float.abs() < 9_223_372_036_854_775_808.0 => Ok(*float as i64),
+            Self::Float(_) => Ok(i64::MIN),
             other => Err(format!("takes an integer, and got {}", other.kind())),
         }
     }

@@ -183,7 +183,7 @@ fn one_line(text: &str) -> String {
 }
 
 fn is_plain_character(c: char) -> bool {
-    matches!(c, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)
+    matches!(c, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
         && !matches!(c, '\u{2028}' | '\u{2029}')
 }
 
@@ -209,11 +209,10 @@ fn may_be_plain(text: &str) -> bool {
 
 /// Whether a reader would take the text, without quotes, for a number, a boolean, a time or nothing.
 fn is_something_else(text: &str) -> bool {
-    const WORDS: [&str; 38] = [
+    const WORDS: [&str; 37] = [
         "", "~", "null", "Null", "NULL", "true", "True", "TRUE", "false", "False", "FALSE", "y",
         "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off",
-        "OFF", ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "<<",
-        "-.inf",
+        "OFF", ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf",
     ];
     static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(concat!(

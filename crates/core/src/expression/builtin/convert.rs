@@ -52,7 +52,8 @@ const TEXTS: Signature = Signature { takes: &[TEXT], gives: TEXT };
 /// A number, or text that may hold one.
 fn scalar(given: &[Type]) -> Result<(), String> {
     let of = one(given)?;
-    let fits = of.is_number() || *of == Type::Text || of.is_unknown();
+    let is_named = matches!(of, Type::Month | Type::Weekday);
+    let fits = of.is_number() || is_named || *of == Type::Text || of.is_unknown();
     if fits { Ok(()) } else { Err(unfit(of, "a number or text")) }
 }
 

@@ -32,6 +32,7 @@ impl<'a> Evaluation<'a, '_, '_> {
         let [list, rest @ ..] = arguments else { return Ok(Value::Nil) };
         if let (Each::Sum, [], Kind::List(nodes)) = (each, rest, &list.kind)
             && nodes.len() > 1
+            && !nodes.iter().all(|node| node.kind.is_literal())
         {
             return self.sum_of(place, nodes);
         }
