@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::expression::{self, Functions};
 use crate::url::{normalise_chart, normalise_git, normalise_image};
 use field::{CHART, Field, GIT, IMAGE};
 
@@ -100,7 +101,19 @@ impl<'a> Subscription<'a> {
             findings.push(Finding::fault(format!("{}.repoURL", self.kind), "is required"));
         }
         findings.extend(self.together());
+        findings.extend(self.filter());
         findings
+    }
+
+    /// A filter that no commit can pass. Kargo lets it in, so that what is there already can still be changed.
+    fn filter(&self) -> Option<Finding> {
+        let filter = self.text("expressionFilter");
+        if self.kind != Kind::Git || filter.is_empty() {
+            return None;
+        }
+        let fault = expression::compile(filter, &Functions::default()).err()?;
+        let text = format!("{fault}; until it is mended, no commit is found");
+        Some(Finding::warning("git.expressionFilter", text))
     }
 
     /// Fields that depend on each other.

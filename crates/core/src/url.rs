@@ -18,6 +18,7 @@ mod sanitise;
 pub use chart::{chart_key, normalise_chart};
 pub use git::normalise_git;
 pub use image::normalise_image;
+pub(crate) use printable::is_printable;
 pub use sanitise::sanitise;
 
 #[cfg(test)]

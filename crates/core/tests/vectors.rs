@@ -20,16 +20,19 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use sha1::{Digest as _, Sha1};
 use wharfinger_api::v1alpha1::{
-    Freight, FreightCollection, FreightReference, PromotionPolicy, Stage,
+    ArtifactReference, ChartDiscoveryResult, DiscoveredArtifacts, DiscoveredImageReference,
+    DiscoveryResult, Freight, FreightCollection, FreightCreationCriteria, FreightReference,
+    GitDiscoveryResult, ImageDiscoveryResult, PromotionPolicy, Stage,
 };
 use wharfinger_core::availability::{self, Upstream};
 use wharfinger_core::check::State;
+use wharfinger_core::expression::{self, Coerced, Environment, Functions};
 use wharfinger_core::semver::{Constraint, Version};
-use wharfinger_core::{duration, freight, policy, url};
+use wharfinger_core::{criteria, duration, freight, policy, url};
 
 /// The families that the code answers so far. A new one is a line here, a function below and a file
 /// in `tests/vectors`.
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 9] = [
     Family { name: "freight-names", answer: freight_name, optional: &["preimage"] },
     Family { name: "collection-ids", answer: collection_ids, optional: &[] },
     Family { name: "url-normalisation", answer: normalised_url, optional: &[] },
@@ -37,6 +40,8 @@ const FAMILIES: [Family; 7] = [
     Family { name: "freight-availability", answer: availability, optional: &["longestSoak"] },
     Family { name: "auto-promotion-candidates", answer: candidates, optional: &[] },
     Family { name: "auto-promotion-policies", answer: policies, optional: &[] },
+    Family { name: "expressions", answer: expression, optional: &["lossy"] },
+    Family { name: "freight-creation-criteria", answer: creation_criteria, optional: &[] },
 ];
 
 /// How many misses of a family are shown.
@@ -411,6 +416,116 @@ fn policies(value: Value) -> Result<Answer, Malformed> {
         json!({ "enabled": enabled, "matchedPolicy": found.map_or(json!(-1), |index| json!(index)) })
     }))
 }
+
+fn expression(value: Value) -> Result<Answer, Malformed> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Input {
+        function: Kind,
+        #[serde(default)]
+        template: String,
+        #[serde(default)]
+        env: Map<String, Value>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Template,
+        Json,
+    }
+    let Input { function, template, env } = input(value)?;
+    let mut environment = Environment::new(Functions::default().with_utilities(), NOW);
+    for (name, value) in &env {
+        environment.insert(name, value).map_err(|error| error.to_string())?;
+    }
+    if let Kind::Json = function {
+        let document = expression::document(&template, &environment);
+        return Ok(document.map(|json| json!({ "json": json })).map_err(|e| e.to_string()));
+    }
+    let coerced = expression::template(&template, &environment).map_err(|e| e.to_string());
+    Ok(coerced.map(|coerced| match coerced {
+        Coerced::NotFinite(float) if float.is_nan() => json!({ "type": "nan", "value": null }),
+        Coerced::NotFinite(float) if float > 0.0 => json!({ "type": "+inf", "value": null }),
+        Coerced::NotFinite(_) => json!({ "type": "-inf", "value": null }),
+        Coerced::Json(json) => {
+            let kind = match &json {
+                Value::Null => "null",
+                Value::Bool(_) => "bool",
+                Value::Number(_) => "number",
+                Value::String(_) => "string",
+                Value::Array(_) => "array",
+                Value::Object(_) => "object",
+            };
+            // What is no UTF-8 is repaired on both sides.
+            json!({ "type": kind, "value": json, "lossy": true })
+        }
+    }))
+}
+
+fn creation_criteria(value: Value) -> Result<Answer, Malformed> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Input {
+        #[serde(default)]
+        expression: String,
+        #[serde(default)]
+        git: Vec<GitDiscoveryResult>,
+        #[serde(default)]
+        images: Vec<Found>,
+        #[serde(default)]
+        charts: Vec<ChartDiscoveryResult>,
+        #[serde(default)]
+        results: Vec<Results>,
+    }
+    /// The vectors leave out what is empty.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    struct Found {
+        #[serde(rename = "repoURL", default)]
+        repo_url: String,
+        #[serde(default)]
+        references: Vec<FoundImage>,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct FoundImage {
+        #[serde(default)]
+        tag: String,
+        #[serde(default)]
+        digest: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    struct Results {
+        #[serde(default)]
+        subscription_name: String,
+        #[serde(default)]
+        references: Vec<ArtifactReference>,
+    }
+    let Input { expression, git, images, charts, results } = input(value)?;
+    let images = images.into_iter().map(|Found { repo_url, references }| {
+        let references = references.into_iter().map(|FoundImage { tag, digest }| {
+            DiscoveredImageReference { tag, digest, ..Default::default() }
+        });
+        ImageDiscoveryResult { repo_url, references: references.collect(), ..Default::default() }
+    });
+    let results = results.into_iter().map(|Results { subscription_name, references }| {
+        DiscoveryResult { name: subscription_name, artifact_references: references }
+    });
+    let artifacts = DiscoveredArtifacts {
+        git,
+        images: images.collect(),
+        charts,
+        results: results.collect(),
+        ..Default::default()
+    };
+    let criteria = FreightCreationCriteria { expression };
+    let held = criteria::hold(Some(&criteria), &artifacts, NOW).map_err(|e| e.to_string());
+    Ok(held.map(|held| json!({ "satisfied": held })))
+}
+
+/// When expressions are evaluated.
+const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
 
 /// An object as the vectors write it: metadata, spec and status side by side.
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@ use wharfinger_api::v1alpha1::{GenericReceiver, TargetSelectionCriteria, Webhook
 use super::faults::Faults;
 use super::selector;
 use crate::claim::shown;
+use crate::expression::{self, Functions};
 
 pub(super) fn judge(receivers: &[WebhookReceiver], faults: &mut Faults) {
     let mut seen = BTreeMap::new();
@@ -32,6 +33,11 @@ pub(super) fn judge(receivers: &[WebhookReceiver], faults: &mut Faults) {
 
 fn judge_generic(receiver: &GenericReceiver, field: &str, faults: &mut Faults) {
     for (action, index) in receiver.actions.iter().zip(0..) {
+        if !action.when_expression.is_empty()
+            && let Err(fault) = expression::compile(&action.when_expression, &Functions::default())
+        {
+            faults.at(format_args!("{field}.actions[{index}].whenExpression"), fault);
+        }
         for (criteria, number) in action.target_selection_criteria.iter().zip(0..) {
             let field = format!("{field}.actions[{index}].targetSelectionCriteria[{number}]");
             if chooses_nothing(criteria) {

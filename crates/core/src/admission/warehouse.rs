@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use wharfinger_api::v1alpha1::Warehouse;
+use wharfinger_api::v1alpha1::{Warehouse, WarehouseSpec};
 
 use super::faults::Faults;
 use super::{Allowed, Context, Stop, namespace, shard};
 use crate::claim::{is_label, shown};
+use crate::criteria;
 use crate::legacy;
 use crate::subscription::{Subscription, set_defaults};
 
@@ -28,6 +29,7 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     let mut warnings = vec![];
     if context.changes("spec") {
         warnings = subscriptions(&new.spec.subscriptions)?;
+        warnings.extend(criteria(&new.spec));
     }
     namespace::of_project(context)?;
     Ok(Allowed { warnings, ..Allowed::default() })
@@ -64,6 +66,14 @@ fn subscriptions(items: &[Value]) -> Result<Vec<String>, Stop> {
     }
     faults.judge()?;
     Ok(warnings)
+}
+
+/// Kargo lets an expression in that does not compile, and then makes no Freight.
+fn criteria(spec: &WarehouseSpec) -> Option<String> {
+    let criteria = spec.freight_creation_criteria.as_ref()?;
+    let fault = criteria::fault(&criteria.expression)?;
+    let field = "spec.freightCreationCriteria.expression";
+    Some(format!("{field}: {fault}; until it is mended, no Freight is made"))
 }
 
 /// Artifacts say by it which subscription they come from.

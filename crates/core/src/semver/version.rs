@@ -76,6 +76,11 @@ impl Version {
         &self.prerelease
     }
 
+    /// What follows the `+`; empty if nothing does.
+    pub fn build(&self) -> &str {
+        &self.build
+    }
+
     /// Whether it was written as the specification asks, but for one leading `v`: Kargo's `strictSemvers`.
     pub fn is_strict(&self) -> bool {
         self.strict

@@ -5,7 +5,7 @@
 //! with, 1.26 (Unicode 15.0), whatever the standard library here knows.
 
 /// Go's `unicode.IsPrint`.
-pub(super) fn is_printable(c: char) -> bool {
+pub(crate) fn is_printable(c: char) -> bool {
     // The table begins in front of a printable character, so after an odd number of entries we are
     // among printable ones.
     TURNS.partition_point(|turn| *turn <= u32::from(c)) % 2 == 1

@@ -240,6 +240,26 @@ fn a_receiver_has_one_name_and_one_type() {
         generic(json!({ "labelSelector": { "matchLabels": { "a": "-" } } })),
         &format!("{AT}.labelSelector.matchLabels: \"a=-\" can't be a label"),
     );
+    let when = |expression: &str| {
+        let target = json!([{ "kind": "Warehouse", "name": "w" }]);
+        let actions = json!([{ "action": "Refresh", "whenExpression": expression, "targetSelectionCriteria": target }]);
+        receivers(json!([{ "name": "a", "generic": { "secretRef": {}, "actions": actions } }]))
+    };
+    for good in [
+        "",
+        "true",
+        "request.header('X-Event') == 'push' && normalizeGit(request.body.url) in params.urls",
+    ] {
+        expect(when(good), Ok(()), good);
+    }
+    const WHEN: &str = "spec.webhookReceivers[0].generic.actions[0].whenExpression";
+    for (bad, expected) in [
+        ("request.body ==", "no expression: it ends too early, at column 16"),
+        ("${{ true }}", "no expression: { can't stand here, at column 2"),
+        ("1 == '1'", "== does not take an integer and text, at column 3"),
+    ] {
+        faulty(when(bad), &format!("{WHEN}: {expected}"));
+    }
 }
 
 #[test]

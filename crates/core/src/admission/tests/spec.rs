@@ -141,6 +141,33 @@ fn a_warehouse_subscribes_to_each_thing_once() {
 }
 
 #[test]
+fn an_expression_that_does_not_compile_is_let_in_with_a_warning() {
+    let warnings = |criteria: &str, filter: &str| {
+        let git = json!({ "git": { "repoURL": "https://git/a", "expressionFilter": filter } });
+        let criteria = json!({ "expression": criteria });
+        let spec = json!({ "subscriptions": [git], "freightCreationCriteria": criteria });
+        let sent = new("Warehouse", spec);
+        let verdict = World::default().validate(&review(Kind::Warehouse, ALICE, None, Some(&sent)));
+        allowed(verdict, filter).warnings
+    };
+    let tags = "imageFrom('a').Tag == imageFrom('b').Tag";
+    assert_eq!(warnings(tags, "author == 'alice' || tag startsWith 'v'"), [""; 0]);
+    assert_eq!(warnings("  ", ""), [""; 0], "nothing is asked");
+    assert_eq!(
+        warnings("imageFrom('a').tag == '1'", "author =="),
+        [
+            "spec.subscriptions[0].git.expressionFilter: no expression: it ends too early, at column 10; until it is mended, no commit is found",
+            "spec.freightCreationCriteria.expression: an image that was found has no \"tag\", only Tag, Digest, Annotations, CreatedAt, at column 16; until it is mended, no Freight is made",
+        ]
+    );
+    assert_eq!(
+        warnings("commitFrom(1) != nil", "${{ true }}").len(),
+        2,
+        "an argument of another type, and delimiters"
+    );
+}
+
+#[test]
 fn what_is_stored_is_not_judged_again() {
     let old = new("Warehouse", json!({ "subscriptions": [{}] }));
     let update = |patch: Value| {
