@@ -98,7 +98,7 @@ impl World {
         let failed: Vec<_> = cases.iter().filter_map(failed).collect();
         ensure!(
             failed.is_empty(),
-            "{} of {} differ:\n{}",
+            "{} of {} differ:\n\n{}",
             failed.len(),
             cases.len(),
             failed.join("\n\n")
@@ -154,13 +154,14 @@ fn same(native: &[Value], ours: &[Value]) -> Result<()> {
 }
 
 /// argocd-server, which asks repo-server as the application controller does.
-struct Server {
+struct Server<'c> {
+    cluster: &'c Cluster,
     port: u16,
 }
 
-impl Server {
-    fn of(cluster: &Cluster) -> Result<Self> {
-        Ok(Self { port: cluster.process(Role::ArgoCdServer)?.port("http")? })
+impl<'c> Server<'c> {
+    fn of(cluster: &'c Cluster) -> Result<Self> {
+        Ok(Self { cluster, port: cluster.process(Role::ArgoCdServer)?.port("http")? })
     }
 
     /// What an Application deploys, or why nothing.
@@ -177,19 +178,17 @@ impl Server {
 
     /// Waits until its cache has the Application as it is now: the manifests are told by that.
     fn knows(&self, app: &App<'_>) -> Result<()> {
-        let source = app.get()?["spec"]["source"].clone();
-        let path = format!("/api/v1/applications?name={}&fields=items.spec.source", app.name);
-        let deadline = std::time::Instant::now() + LIMIT;
-        loop {
-            let known = self.get(&path)?["items"][0]["spec"]["source"].clone();
-            if known == source {
-                return Ok(());
-            }
-            ensure!(
-                std::time::Instant::now() < deadline,
-                "argocd-server has {known:#}, not {source:#}"
-            );
-        }
+        let version = |app: &Value| {
+            let version = app["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+            version.parse::<u64>().unwrap_or_default()
+        };
+        let wanted = version(&app.get()?);
+        let path = format!("/api/v1/applications?name={}", app.name);
+        self.cluster.until("argocd-server to see the Application", || {
+            let known = version(&self.get(&path)?["items"][0]);
+            ensure!(known >= wanted, "it knows version {known}, not {wanted}");
+            Ok(())
+        })
     }
 
     fn get(&self, path: &str) -> Result<Value> {

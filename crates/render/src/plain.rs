@@ -25,12 +25,27 @@ pub(crate) fn files<'f>(
             && include.as_ref().is_none_or(|pattern| pattern.is_match(below))
             && !exclude.as_ref().is_some_and(|pattern| pattern.is_match(below))
     });
-    Ok(all.map(|(name, content)| (&name[base..], content)).collect())
+    let mut all: Vec<_> = all.map(|(name, content)| (&name[base..], content)).collect();
+    // As a walk finds them: a folder before what only begins with its name.
+    all.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
+    Ok(all)
 }
 
-/// A pattern as Argo CD has it: `*` crosses folders.
+/// A pattern as Argo CD has it: `*` crosses folders, and two of them are not more than one.
 fn pattern(parameter: &str, text: &str) -> Result<GlobMatcher, RenderError> {
-    let glob = GlobBuilder::new(text).literal_separator(false).backslash_escape(true).build();
+    let mut single = String::with_capacity(text.len());
+    let mut escaped = false;
+    for c in text.chars() {
+        if c != '*' || escaped || !single.ends_with('*') || single.ends_with("\\*") {
+            single.push(c);
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    let glob = GlobBuilder::new(&single)
+        .literal_separator(false)
+        .backslash_escape(true)
+        .empty_alternates(true)
+        .build();
     let glob = glob.map_err(|e| {
         RenderError::input(format!("the plugin's parameter {parameter:?}: {}", e.kind()))
     })?;
