@@ -170,6 +170,28 @@ async fn helm_gets_what_argo_cd_gives_it() {
 }
 
 #[tokio::test]
+async fn dependencies_come_from_the_repository_or_not_at_all() {
+    let renderer = renderer().await;
+    let chart = |dependency: &str| {
+        format!("apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{dependency}]\n")
+    };
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-lib}\n";
+    let lib = [
+        ("lib/Chart.yaml", "apiVersion: v2\nname: lib\nversion: 1.0.0\n"),
+        ("lib/templates/map.yaml", map),
+    ];
+    let beside = chart("{name: lib, version: '>=1', repository: 'file://../lib'}");
+    let files = [&lib[..], &[("web/Chart.yaml", beside.as_str())]].concat();
+    let found = base(&renderer, &inputs("web"), &files).await.unwrap();
+    assert!(found.with(&Images::default()).unwrap()[0].contains("of-lib"));
+
+    let remote = chart("{name: lib, version: '>=1', repository: 'https://127.0.0.1:1'}");
+    let files = [("web/Chart.yaml", remote.as_str()), ("web/templates/map.yaml", map)];
+    let refused = base(&renderer, &inputs("web"), &files).await.unwrap_err().to_string();
+    assert!(refused.starts_with("the chart needs lib of https://127.0.0.1:1"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_chart_may_be_the_root() {
     let renderer = renderer().await;
     let files: Vec<_> = CHART

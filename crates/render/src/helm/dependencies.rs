@@ -12,7 +12,7 @@ use crate::{RenderError, documents};
 pub(super) struct Dependencies {
     /// Where those beside the chart are.
     pub(super) folders: Vec<String>,
-    /// Those that would have to be fetched, as the chart names them.
+    /// Those from elsewhere, as the chart names them.
     remote: Vec<String>,
 }
 
@@ -30,10 +30,14 @@ impl Dependencies {
         for dependency in declared {
             let text = |field| dependency.get(field).and_then(Value::as_str).unwrap_or_default();
             let (name, repository) = (text("name"), text("repository"));
-            match repository.strip_prefix("file://") {
-                Some(path) => found.folders.extend(files::join(folder, path)),
-                // Without a repository it must be in `charts`; Helm says so.
-                None if repository.is_empty() => {}
+            // Without a repository it must be in `charts`; Helm says so.
+            if repository.is_empty() {
+                continue;
+            }
+            // From a root of its own, Helm would take a folder of this machine.
+            let beside = repository.strip_prefix("file://").filter(|path| !path.starts_with('/'));
+            match beside.and_then(|path| files::join(folder, path)) {
+                Some(folder) => found.folders.push(folder),
                 None => found.remote.push(format!("{name} of {repository}")),
             }
         }
@@ -61,4 +65,35 @@ pub(super) fn are_missing(error: &RenderError) -> bool {
 /// What Helm is told to put them into `charts`.
 pub(super) fn build() -> [OsString; 4] {
     ["dependency", "build", ".", "--skip-refresh"].map(OsString::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_in_the_repository_may_be_built() {
+        let of = |file: &str, repository: &str| {
+            let text = format!("dependencies: [{{name: db, repository: '{repository}'}}]");
+            let files: Files =
+                [(file, text.as_str()), ("lib/Chart.yaml", "")].into_iter().collect();
+            let found = Dependencies::of(&files, "charts/web");
+            (found.folders.join(" "), found.may_be_built().map_err(|e| e.to_string()))
+        };
+        for file in ["charts/web/Chart.yaml", "charts/web/requirements.yaml"] {
+            assert_eq!(of(file, "file://../../lib"), ("lib".into(), Ok(())));
+            assert_eq!(of(file, ""), (String::new(), Ok(())));
+            for elsewhere in [
+                "https://charts.example.com",
+                "oci://ghcr.io/a",
+                "@a",
+                "file:///etc",
+                "file://../../../x",
+            ] {
+                let (folders, built) = of(file, elsewhere);
+                let error = built.unwrap_err();
+                assert!(folders.is_empty() && error.contains(elsewhere), "{error}");
+            }
+        }
+    }
 }
