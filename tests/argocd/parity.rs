@@ -142,7 +142,18 @@ impl World {
 fn same(native: &[Value], ours: &[Value]) -> Result<()> {
     ensure!(!native.is_empty(), "Argo CD renders nothing, which proves nothing");
     for (native, ours) in native.iter().zip(ours) {
-        ensure!(native == ours, "Argo CD renders\n{native:#}\nand we\n{ours:#}");
+        let same = native == ours;
+        let (theirs, ours) = (format!("{native:#}"), format!("{ours:#}"));
+        let only = |of: &str, other: &str| -> Vec<String> {
+            let other: BTreeSet<_> = other.lines().collect();
+            of.lines().filter(|line| !other.contains(line)).map(str::to_owned).collect()
+        };
+        ensure!(
+            same,
+            "only Argo CD renders\n{}\nand only we\n{}\nof {native}",
+            only(&theirs, &ours).join("\n"),
+            only(&ours, &theirs).join("\n")
+        );
     }
     ensure!(
         native.len() == ours.len(),

@@ -151,7 +151,7 @@ fn escaped(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut last = None;
     for c in value.chars() {
-        if c == ',' && last.is_some() && last != Some('\\') {
+        if c == ',' && last != Some('\\') {
             out.push('\\');
         }
         out.push(c);
@@ -198,7 +198,7 @@ mod tests {
                 "--set=a.b=1\\,2",
                 "--set=c={x,y}",
                 "--set=d=p\\,q",
-                "--set=e=,",
+                "--set=e=\\,",
             ]
         );
         let options = Options {

@@ -243,11 +243,7 @@ fn commas(value: &str) -> String {
     if value.starts_with('{') && value.ends_with('}') {
         return value.to_owned();
     }
-    let escaped = value.replace("\\,", ",");
-    match escaped.strip_prefix(',') {
-        Some(rest) => format!(",{}", rest.replace(',', "\\,")),
-        None => escaped.replace(',', "\\,"),
-    }
+    value.replace("\\,", ",").replace(',', "\\,")
 }
 
 fn text<'s>(source: &'s Source, of: &str, field: &str) -> Option<&'s str> {

@@ -83,8 +83,8 @@ fn kustomize_is_rendered_as_argo_cd_renders_it() -> Result<()> {
             ),
             overlay(
                 "k-images",
-                json!({ "images": ["shop/web=ghcr.io/acme/other:2", "postgres:17", "envoy"] }),
-                json!([{ "name": "images", "array": ["shop/web=ghcr.io/acme/other:2", "postgres:17", "envoy"] }]),
+                json!({ "images": ["shop/web=ghcr.io/acme/other:2", "postgres:17", "envoy=proxy"] }),
+                json!([{ "name": "images", "array": ["shop/web=ghcr.io/acme/other:2", "postgres:17", "envoy=proxy"] }]),
             ),
             overlay(
                 "k-image-digest",
