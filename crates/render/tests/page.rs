@@ -201,7 +201,7 @@ fn the_page_has_every_parameter_and_every_refusal() {
     for (name, table) in [("parameters", parameters), ("refused", refused)] {
         let mark = format!("<!-- {name} -->\n");
         let start = page.find(&mark).unwrap() + mark.len();
-        let end = start + page[start..].find("\n<!-- end -->").unwrap_or(0);
+        let end = start + page[start..].find("\n<!-- end -->").unwrap();
         page.replace_range(start..end, &table);
     }
     if std::env::var_os("BLESS").is_some() {

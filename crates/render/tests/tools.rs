@@ -192,6 +192,20 @@ async fn dependencies_come_from_the_repository_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn build_options_reach_kustomize() {
+    let renderer = renderer().await;
+    let first = async |order: &str| {
+        let parameters = format!(r#"[{{"name":"buildOptions","string":"--reorder {order}"}}]"#);
+        let inputs =
+            Inputs { options: Options::parse(&parameters).unwrap(), ..inputs("overlays/dev") };
+        let found = base(&renderer, &inputs, &OVERLAY).await.unwrap();
+        found.with(&Images::default()).unwrap().remove(0)
+    };
+    assert!(first("none").await.contains("Deployment"));
+    assert!(first("legacy").await.contains("ConfigMap"));
+}
+
+#[tokio::test]
 async fn a_chart_may_be_the_root() {
     let renderer = renderer().await;
     let files: Vec<_> = CHART
