@@ -56,9 +56,9 @@ impl Case {
 /// Runs all cases of a kind, and tells about all that fail.
 fn compare(suite: &str, cases: Vec<Case>) -> Result<()> {
     let world = World::new(suite)?;
-    let project = world.project()?;
-    commit_sources(&project)?;
-    let place = |path: &str| json!({ "repoURL": project.cluster.git().url(&project.name), "targetRevision": "HEAD", "path": path });
+    let (project, commit) = world.project()?;
+    let url = project.cluster.git().url(&project.name);
+    let place = |path: &str| json!({ "repoURL": url, "targetRevision": commit, "path": path });
     world.run(&project, cases, place)
 }
 
@@ -72,15 +72,17 @@ impl World {
         Ok(Self { cluster: shared()?.use_it()?, name: format!("parity-{suite}") })
     }
 
-    /// A Project with a Stage that holds Freight already: an Application takes up its claim as it joins.
-    fn project(&self) -> Result<Project<'_>> {
+    /// A Project with a Stage that holds Freight already: an Application takes up its claim as it joins. And the commit
+    /// of the sources.
+    fn project(&self) -> Result<(Project<'_>, String)> {
         let project = Project::new(&self.cluster, &self.name)?;
+        let commit = commit_sources(&project)?;
         project.stage("dev")?;
         let freight = project.freight("v1")?;
         let first = App::new(&project, "first", "dev", Kind::Bare)?;
         first.create()?;
         project.promoted("dev", &freight)?;
-        Ok(project)
+        Ok((project, commit))
     }
 
     fn run(
@@ -217,15 +219,14 @@ impl<'c> Server<'c> {
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The sources, and what is made of them: a packed dependency.
-fn commit_sources(project: &Project<'_>) -> Result<()> {
+fn commit_sources(project: &Project<'_>) -> Result<String> {
     let folder = TempDir::new()?;
     copy(Path::new(SOURCES), folder.path())?;
     let packed = folder.path().join("helm/packed/charts");
     fs::create_dir_all(&packed)?;
     let lib = Path::new(SOURCES).join("helm/lib");
     fs::write(packed.join("lib-1.0.0.tgz"), archive("lib", &lib)?)?;
-    project.cluster.git().commit_folder(&project.name, folder.path(), "The sources")?;
-    Ok(())
+    project.cluster.git().commit_folder(&project.name, folder.path(), "The sources")
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -260,7 +260,6 @@ async fn what_a_tool_refuses_is_told_in_its_words_and_the_same_every_time() {
         &["helm failed: ", "no way"],
     )
     .await;
-    check("c", &[("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\ndependencies: [{name: dep, version: 1.x, repository: https://example.com}]")], &["helm failed: ", "dep"]).await;
     check(
         "c",
         &[

@@ -14,7 +14,7 @@ use super::{Case, SOURCES, Server, World, archive, copy};
 #[test]
 fn a_chart_of_a_repository_is_rendered_as_argo_cd_renders_it() -> Result<()> {
     let world = World::new("charts")?;
-    let project = world.project()?;
+    let (project, _) = world.project()?;
     let repository = publish(&world.cluster, "charts", &["1.2.3"])?;
     let mut cases = cases(["c-none", "c-options"]);
     cases.push(chart("c-range", "1.x", json!({}), json!([])));
@@ -24,7 +24,7 @@ fn a_chart_of_a_repository_is_rendered_as_argo_cd_renders_it() -> Result<()> {
 #[test]
 fn a_chart_of_a_registry_is_rendered_as_argo_cd_renders_it() -> Result<()> {
     let world = World::new("registry")?;
-    let project = world.project()?;
+    let (project, _) = world.project()?;
     let repository = format!("{}/charts", world.cluster.start_registry()?);
     let packed = world.cluster.folder_of_run().join("shop-1.2.3.tgz");
     fs::write(&packed, shop("1.2.3")?)?;
