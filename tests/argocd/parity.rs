@@ -48,13 +48,24 @@ impl Case {
         Self { name, path, native, parameters, expected: Expected::Same }
     }
 
+    /// With options of one type.
+    fn of(
+        name: &'static str,
+        path: &'static str,
+        kind: &str,
+        options: Value,
+        parameters: Value,
+    ) -> Self {
+        Self::new(name, path, Value::from_iter([(kind, options)]), parameters)
+    }
+
     fn refused(self, text: &'static str) -> Self {
         Self { expected: Expected::Refused(text), ..self }
     }
 }
 
 /// Runs all cases of a kind, and tells about all that fail.
-fn compare(suite: &str, cases: Vec<Case>) -> Result<()> {
+fn compare(suite: &str, cases: &[Case]) -> Result<()> {
     let world = World::new(suite)?;
     let (project, commit) = world.project()?;
     let url = project.cluster.git().url(&project.name);
@@ -88,13 +99,13 @@ impl World {
     fn run(
         &self,
         project: &Project<'_>,
-        cases: Vec<Case>,
+        cases: &[Case],
         place: impl Fn(&str) -> Value,
     ) -> Result<()> {
         let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
         ensure!(names.len() == cases.len(), "two cases have the same name");
         let failed = |case: &Case| {
-            let error = self.check(project, case, place(case.path)).err()?;
+            let error = self.check(project, case, &place(case.path)).err()?;
             Some(format!("{}: {error:#}", case.name))
         };
         let failed: Vec<_> = cases.iter().filter_map(failed).collect();
@@ -108,7 +119,7 @@ impl World {
         Ok(())
     }
 
-    fn check(&self, project: &Project<'_>, case: &Case, place: Value) -> Result<()> {
+    fn check(&self, project: &Project<'_>, case: &Case, place: &Value) -> Result<()> {
         let server = Server::of(&self.cluster)?;
         let app = App::new(project, case.name, "dev", Kind::Bare)?.with(|spec, annotations| {
             *annotations = json!({});

@@ -297,14 +297,20 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_documentation_is_sound() {
-        let page = include_str!("../../../docs/adopt.md");
-        let (_, example) = page.split_once("```yaml\n").unwrap();
-        let (example, _) = example.split_once("```").unwrap();
-        let source = crate::documents::parse(example).unwrap().unwrap();
-        let options = Options::parse(&source["plugin"]["parameters"].to_string()).unwrap();
-        options.check(Kind::Helm).unwrap();
-        assert!(options.skip_crds);
+    fn the_examples_of_the_documentation_are_sound() {
+        let check = |page: &str, kinds: &[Kind]| {
+            let examples: Vec<_> = page.split("```yaml\n").skip(1).collect();
+            assert_eq!(examples.len(), kinds.len());
+            for (example, kind) in examples.into_iter().zip(kinds) {
+                let (example, _) = example.split_once("```").unwrap();
+                let source = crate::documents::parse(example).unwrap().unwrap();
+                let options = Options::parse(&source["plugin"]["parameters"].to_string()).unwrap();
+                options.check(*kind).unwrap();
+                assert_ne!(options, Options::default());
+            }
+        };
+        check(include_str!("../../../docs/adopt.md"), &[Kind::Helm]);
+        check(include_str!("../../../docs/rendering.md"), &[Kind::Helm, Kind::Kustomize]);
     }
 
     #[test]

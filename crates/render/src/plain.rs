@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    fn found(options: Options) -> Vec<String> {
+    fn found(options: &Options) -> Vec<String> {
         let mut tree = Tree::new(Limits::default());
         let names = ["a.yaml", "a-b.yaml", "a/x.yaml", "a/b/y.yml", "b.json", "note.txt"];
         for name in names {
@@ -117,7 +117,7 @@ mod tests {
         tree.link(b"way", b"repo").unwrap();
         let files = tree.finish().unwrap();
         let found = |folder| -> Vec<String> {
-            let all = super::files(&files, folder, &options).unwrap();
+            let all = super::files(&files, folder, options).unwrap();
             all.into_iter().map(|(name, _)| name.to_owned()).collect()
         };
         assert_eq!(found("repo/app"), found("way/app"));
@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn a_folder_is_walked_as_argo_cd_walks_it() {
-        assert_eq!(found(Options::default()), ["a-b.yaml", "a.yaml", "b.json", "link.yaml"]);
-        let deep = found(Options { recurse: true, ..Options::default() });
+        assert_eq!(found(&Options::default()), ["a-b.yaml", "a.yaml", "b.json", "link.yaml"]);
+        let deep = found(&Options { recurse: true, ..Options::default() });
         let all = ["a/b/y.yml", "a/x.yaml", "a-b.yaml", "a.yaml", "b.json", "link.yaml"];
         assert_eq!(deep, all);
     }
@@ -137,7 +137,7 @@ mod tests {
         let check = |include: &str, expected: &[&str]| {
             let options =
                 Options { recurse: true, include: Some(include.into()), ..Options::default() };
-            assert_eq!(found(options), expected, "{include}");
+            assert_eq!(found(&options), expected, "{include}");
         };
         check("a*", &["a/b/y.yml", "a/x.yaml", "a-b.yaml", "a.yaml"]);
         check("**/*.yml", &["a/b/y.yml"]);

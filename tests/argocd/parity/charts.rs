@@ -18,7 +18,7 @@ fn a_chart_of_a_repository_is_rendered_as_argo_cd_renders_it() -> Result<()> {
     let repository = publish(&world.cluster, "charts", &["1.2.3"])?;
     let mut cases = cases(["c-none", "c-options"]);
     cases.push(chart("c-range", "1.x", json!({}), json!([])));
-    world.run(&project, cases, |_| json!({ "repoURL": repository }))
+    world.run(&project, &cases, |_| json!({ "repoURL": repository }))
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_chart_of_a_registry_is_rendered_as_argo_cd_renders_it() -> Result<()> {
         },
     });
     project.admin.create("secret", "argocd", secret)?;
-    world.run(&project, cases(["o-none", "o-options"]), |_| json!({ "repoURL": repository }))
+    world.run(&project, &cases(["o-none", "o-options"]), |_| json!({ "repoURL": repository }))
 }
 
 fn cases([none, options]: [&'static str; 2]) -> Vec<Case> {
@@ -52,8 +52,10 @@ fn cases([none, options]: [&'static str; 2]) -> Vec<Case> {
 }
 
 fn chart(name: &'static str, revision: &str, helm: Value, parameters: Value) -> Case {
-    let native = json!({ "chart": "shop", "targetRevision": revision, "helm": helm });
-    Case::new(name, "", native, parameters)
+    let mut case = Case::of(name, "", "helm", helm, parameters);
+    case.native["chart"] = "shop".into();
+    case.native["targetRevision"] = revision.into();
+    case
 }
 
 #[test]

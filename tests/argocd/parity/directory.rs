@@ -12,12 +12,12 @@ fn plain(name: &'static str, directory: Value) -> Case {
         json!({ "name": name, "string": text })
     };
     let parameters: Vec<_> = directory.as_object().into_iter().flatten().map(parameter).collect();
-    Case::new(name, "directory/plain", json!({ "directory": directory }), parameters.into())
+    Case::of(name, "directory/plain", "directory", directory, parameters.into())
 }
 
 #[test]
 fn plain_files_are_rendered_as_argo_cd_renders_them() -> Result<()> {
-    compare("directory", vec![
+    compare("directory", &[
         Case::new("d-none", "directory/plain", json!({}), json!([])),
         plain("d-recurse", json!({ "recurse": true })),
         plain("d-include", json!({ "include": "*.yaml" })),

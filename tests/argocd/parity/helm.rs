@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Case, compare};
 
 fn chart(name: &'static str, helm: Value, parameters: Value) -> Case {
-    Case::new(name, "helm/chart", json!({ "helm": helm }), parameters)
+    Case::of(name, "helm/chart", "helm", helm, parameters)
 }
 
 /// The same text under the same name.
@@ -57,7 +57,7 @@ fn charts_are_rendered_as_argo_cd_renders_them() -> Result<()> {
 
     compare(
         "helm",
-        vec![
+        &[
             unchanged("h-none", "helm/chart"),
             text("h-release-name", "releaseName", "other.name"),
             text("h-namespace", "namespace", "other"),

@@ -12,7 +12,7 @@ fn overlay(name: &'static str, kustomize: Value, parameters: Value) -> Case {
 }
 
 fn at(name: &'static str, path: &'static str, kustomize: Value, parameters: Value) -> Case {
-    Case::new(name, path, json!({ "kustomize": kustomize }), parameters)
+    Case::of(name, path, "kustomize", kustomize, parameters)
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn kustomize_is_rendered_as_argo_cd_renders_it() -> Result<()> {
 
     compare(
         "kustomize",
-        vec![
+        &[
             Case::new("k-none", OVERLAY, json!({}), json!([])),
             Case::new("k-legacy", "kustomize/legacy", json!({}), json!([])),
             Case::new("k-bare", "kustomize/bare", json!({}), json!([])),
