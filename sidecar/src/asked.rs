@@ -1,7 +1,7 @@
 //! What Argo CD asks for, from the environment it gives a plugin. All of it is text that users may write.
 
 use wharfinger_core::claim::{Claimed, Malformed};
-use wharfinger_render::{Charts, Inputs, Options, Target};
+use wharfinger_render::{Charts, Inputs, Options, Target, Variables};
 
 use crate::refusal::Refusal;
 
@@ -44,6 +44,15 @@ impl Asked {
             env.iter().filter_map(|(name, value)| Some((name.strip_prefix(OWN)?, value.as_str())));
         let split =
             |list: &str| list.split(',').filter(|v| !v.is_empty()).map(str::to_owned).collect();
+        let variables = Variables {
+            app_name: get("ARGOCD_APP_NAME").to_owned(),
+            namespace: get("ARGOCD_APP_NAMESPACE").to_owned(),
+            project: get("ARGOCD_APP_PROJECT_NAME").to_owned(),
+            revision: get("ARGOCD_APP_REVISION").to_owned(),
+            repo_url: get("ARGOCD_APP_SOURCE_REPO_URL").to_owned(),
+            path: get("ARGOCD_APP_SOURCE_PATH").to_owned(),
+            target_revision: get("ARGOCD_APP_SOURCE_TARGET_REVISION").to_owned(),
+        };
         Ok(Self {
             claimed: Claimed::from_env(own),
             source: SourceRef {
@@ -56,7 +65,7 @@ impl Asked {
                 kube_version: get("KUBE_VERSION").to_owned(),
                 api_versions: split(get("KUBE_API_VERSIONS")),
             },
-            options: Options::parse(get("ARGOCD_APP_PARAMETERS"))?,
+            options: Options::parse(get("ARGOCD_APP_PARAMETERS"))?.with(&variables),
             app,
         })
     }
@@ -104,6 +113,23 @@ mod tests {
         check("", None);
         check("_web", None);
         check("team-a_", None);
+    }
+
+    #[test]
+    fn variables_stand_for_what_argo_cd_says() {
+        let parameters = r#"[{"name":"images","array":["a:$ARGOCD_APP_NAME-$ARGOCD_APP_NAMESPACE-$ARGOCD_APP_PROJECT_NAME-$ARGOCD_APP_REVISION_SHORT-$ARGOCD_APP_SOURCE_REPO_URL-$ARGOCD_APP_SOURCE_PATH-$ARGOCD_APP_SOURCE_TARGET_REVISION"]}]"#;
+        let all = [
+            ("ARGOCD_APP_NAME", "team_web"),
+            ("ARGOCD_APP_NAMESPACE", "b"),
+            ("ARGOCD_APP_PROJECT_NAME", "c"),
+            ("ARGOCD_APP_REVISION", "0123456789"),
+            ("ARGOCD_APP_SOURCE_REPO_URL", "e"),
+            ("ARGOCD_APP_SOURCE_PATH", "f"),
+            ("ARGOCD_APP_SOURCE_TARGET_REVISION", "g"),
+            ("ARGOCD_APP_PARAMETERS", parameters),
+        ];
+        let asked = Asked::from_env(&env(&all), "argocd").unwrap();
+        assert_eq!(asked.options.images, ["a:team_web-b-c-0123456-e-f-g"]);
     }
 
     #[test]

@@ -197,12 +197,12 @@ fn what_can_not_be_adopted_stays_as_it_is() -> Result<()> {
     says(&denied.stderr, "[permission]")?;
     ensure!(app.get()?["spec"]["source"]["plugin"]["name"] == "wharfinger", "it stays");
 
-    let patched = json!({ "patches": [{ "patch": "x", "target": { "kind": "Deployment" } }] });
-    let app = native_called(&project, "patched", Kind::Kustomize, "kustomize", &patched)?;
+    let versioned = json!({ "version": "v4.5.7" });
+    let app = native_called(&project, "versioned", Kind::Kustomize, "kustomize", &versioned)?;
     app.create()?;
     let refused = cluster.wharf(&["adopt", &app.name, "--stage", "adopt-refused:dev", "--yes"])?;
     ends(&refused, 5)?;
-    says(&refused.stderr, "spec.source.kustomize.patches: the plugin does not have this option")?;
+    says(&refused.stderr, "spec.source.kustomize.version: the plugin does not have this option")?;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ mod instances;
 mod kinds;
 mod outage;
 mod owners;
+mod parity;
 mod promotions;
 mod refusals;
 mod rendered;

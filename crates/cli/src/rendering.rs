@@ -19,7 +19,7 @@ use wharfinger_core::converge::pinned;
 use wharfinger_render::adopt::{Unconvertible, adopt};
 use wharfinger_render::{
     Base, Charts, Files, Images, Inputs, Kind, Native, Options, Provenance, RenderError, Renderer,
-    Target, Tools, files,
+    Target, Tools, Variables, files,
 };
 
 use crate::argocd::App;
@@ -73,6 +73,7 @@ pub struct Prepared {
     pub folder: String,
     pub files: Files,
     pub target: Target,
+    pub variables: Variables,
     pub kind: Kind,
 }
 
@@ -134,9 +135,34 @@ impl<'s> Rendering<'s> {
         let folder = files::join("", path).filter(|_| !path.starts_with('/')).ok_or_else(|| {
             Failure::new(format!("the path {path:?} leaves the repository")).exit(Exit::Usage)
         })?;
-        let kind = Kind::of(&files, &folder).map_err(|e| failed(app, &e))?;
+        let options = match source.plugin() {
+            Some(PLUGIN) => options(source).map_err(|e| failed(app, &e))?,
+            _ => adopt(source).ok().and_then(|source| options(&source).ok()).unwrap_or_default(),
+        };
+        let kind = Kind::chosen(&files, &folder, &options).map_err(|e| failed(app, &e))?;
         let target = target::of(self.session, app, kind, &self.place, self.offline).await?;
-        Ok(Prepared { source: source.clone(), folder, files, target, kind })
+        let variables = self.variables(app, source, &target, wanted);
+        Ok(Prepared { source: source.clone(), folder, files, target, variables, kind })
+    }
+
+    /// What repo-server would say of it.
+    fn variables(&self, app: &App, source: &Source, target: &Target, wanted: &Wanted) -> Variables {
+        let home = &self.session.global.argocd_namespace;
+        let app_name = match app.app.namespace() {
+            own if own == home => app.name().to_owned(),
+            other => format!("{other}_{}", app.name()),
+        };
+        let project = &app.app.spec.project;
+        let (Wanted::Exactly(revision) | Wanted::Here(revision)) = wanted;
+        Variables {
+            app_name,
+            namespace: target.namespace.clone(),
+            project: if project.is_empty() { "default".into() } else { project.clone() },
+            revision: revision.clone(),
+            repo_url: source.repo_url().to_owned(),
+            path: source.text("path").to_owned(),
+            target_revision: source.target_revision().to_owned(),
+        }
     }
 
     async fn files(&self, app: &App, source: &Source, wanted: &Wanted) -> Result<Files, Failure> {
@@ -168,9 +194,8 @@ impl<'s> Rendering<'s> {
         prepared: &Prepared,
         collection: &FreightCollection,
     ) -> Result<Arc<Base>, Failure> {
-        let parameters = prepared.source.0.get("plugin").and_then(|p| p.get("parameters"));
-        let parameters = parameters.map(Value::to_string).unwrap_or_default();
-        let options = Options::parse(&parameters).map_err(|e| failed(app, &e))?;
+        let options = options(&prepared.source).map_err(|e| failed(app, &e))?;
+        let options = options.with(&prepared.variables);
         let Prepared { source, folder, files, target, .. } = prepared.clone();
         let (repository, charts) = (source.repo_url().to_owned(), Charts::of(collection));
         let inputs = Inputs { folder, target, options, repository, charts };
@@ -180,8 +205,8 @@ impl<'s> Rendering<'s> {
 
     /// What Argo CD itself makes of a native source.
     pub async fn native(&self, app: &App, prepared: &Prepared) -> Result<Vec<Value>, Failure> {
-        let Prepared { source, folder, files, target, .. } = prepared;
-        let native = Native { source, folder, target };
+        let Prepared { source, folder, files, target, variables, .. } = prepared;
+        let native = Native { source, folder, target, variables };
         let objects = self.renderer.native(&native, files.clone(), Instant::now() + LIMIT).await;
         objects.map_err(|e| failed(app, &e))
     }
@@ -191,6 +216,12 @@ impl<'s> Rendering<'s> {
 pub fn objects(documents: &[String]) -> Vec<Value> {
     // The renderer wrote them: they are JSON.
     documents.iter().filter_map(|text| serde_json::from_str(text).ok()).collect()
+}
+
+/// The options of a source of ours.
+fn options(source: &Source) -> Result<Options, RenderError> {
+    let parameters = source.0.get("plugin").and_then(|p| p.get("parameters"));
+    Options::parse(&parameters.map(Value::to_string).unwrap_or_default())
 }
 
 fn foreign(app: &App, error: &Unconvertible) -> Failure {

@@ -10,8 +10,11 @@ use wharfinger_api::additions::{ENV_FREIGHT, ENV_STAGE, PLUGIN};
 use wharfinger_api::argocd::Source;
 use wharfinger_core::substitute::repository_of;
 
-use crate::options::{FORCE_STRING, PARAMETERS, REPLICAS, VALUES_OBJECT};
-use crate::{Form, Kind, Options, Parameter};
+use crate::options::{
+    BUILD_OPTIONS, FILE_PARAMETERS, FORCE_STRING, PARAMETERS, PATCHES, REPLICAS, VALUE_FILES,
+    VALUES_OBJECT, patches,
+};
+use crate::{Form, Kind, Options, Parameter, Variables};
 
 /// Why a source can't be written the other way.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -155,6 +158,11 @@ fn to_plugin(known: &Parameter, value: &Value) -> Result<Vec<(&'static str, Valu
         PARAMETERS => return helm_parameters(value),
         VALUES_OBJECT => return one("string", value.to_string().into()),
         REPLICAS => return one("array", replicas(value)?.into()),
+        FILE_PARAMETERS => return one("map", file_parameters(value)?.into()),
+        PATCHES => {
+            let all = value.as_array().into_iter().flatten().map(Value::to_string);
+            return one("array", all.collect::<Vec<_>>().into());
+        }
         _ => {}
     }
     let strings = match (known.form, value) {
@@ -164,10 +172,10 @@ fn to_plugin(known: &Parameter, value: &Value) -> Result<Vec<(&'static str, Valu
         (Form::Map, Value::Object(fields)) => fields.values().filter_map(text_of).collect(),
         _ => return Err("it has not the form that Argo CD gives it".into()),
     };
-    if SUBSTITUTED.contains(&name)
-        && let Some(text) = strings.into_iter().find(|text| text.contains('$'))
+    if name == VALUE_FILES
+        && let Some(text) = strings.into_iter().find(|text| elsewhere(text))
     {
-        return Err(variable(name, text));
+        return Err(of_another_source(text));
     }
     match known.form {
         Form::Text | Form::Flag => one("string", value.clone()),
@@ -176,17 +184,14 @@ fn to_plugin(known: &Parameter, value: &Value) -> Result<Vec<(&'static str, Valu
     }
 }
 
-/// Options in which Argo CD puts the values of its build environment.
-const SUBSTITUTED: [&str; 3] = ["valueFiles", "images", "commonLabels"];
+/// Whether a file begins with a variable that is none of Argo CD's: with the name of a source.
+fn elsewhere(file: &str) -> bool {
+    file.starts_with('$') && !Variables::default().begins(file)
+}
 
-fn variable(name: &str, text: &str) -> String {
-    if name == "valueFiles" && text.starts_with('$') {
-        return format!(
-            "{text:?} may be in another source, which Argo CD lets only native Helm sources read. {KEEP}"
-        );
-    }
+fn of_another_source(file: &str) -> String {
     format!(
-        "{text:?} holds a variable of Argo CD's build environment, which the plugin does not put in; write its value"
+        "{file:?} is in another source, which Argo CD lets only native Helm sources read. {KEEP}"
     )
 }
 
@@ -197,9 +202,6 @@ fn helm_parameters(value: &Value) -> Result<Vec<(&'static str, Value)>, String> 
         let text = |field: &str| parameter.get(field).and_then(Value::as_str).unwrap_or_default();
         let forced = parameter.get("forceString").and_then(Value::as_bool).unwrap_or(false);
         let (name, value) = (text("name"), text("value"));
-        if value.contains('$') {
-            return Err(variable(PARAMETERS, value));
-        }
         let map = if forced { &mut strings } else { &mut plain };
         if map.insert(name.to_owned(), value.into()).is_some() {
             return Err(format!("{name:?} is set more than once; Argo CD takes the last one"));
@@ -208,6 +210,21 @@ fn helm_parameters(value: &Value) -> Result<Vec<(&'static str, Value)>, String> 
     let maps = [(PARAMETERS, plain), (FORCE_STRING, strings)];
     let maps = maps.into_iter().filter(|(_, map)| !map.is_empty());
     Ok(maps.map(|(name, map)| (name, json!({ "name": name, "map": map }))).collect())
+}
+
+fn file_parameters(value: &Value) -> Result<Map<String, Value>, String> {
+    let mut map = Map::new();
+    for parameter in value.as_array().into_iter().flatten() {
+        let text = |field: &str| parameter.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (name, path) = (text("name"), text("path"));
+        if elsewhere(path) {
+            return Err(of_another_source(path));
+        }
+        if map.insert(name.to_owned(), path.into()).is_some() {
+            return Err(format!("{name:?} is set more than once; Argo CD takes the last one"));
+        }
+    }
+    Ok(map)
 }
 
 fn replicas(value: &Value) -> Result<Vec<String>, String> {
@@ -238,8 +255,21 @@ fn to_native(known: &Parameter, entry: &Value) -> Result<Value, String> {
         Some(json!({ "name": name, "count": count.parse::<u64>().ok()? }))
     };
     match known.name {
+        BUILD_OPTIONS => Err(
+            "a native source has no such field; write it into kustomize.buildOptions of argocd-cm and remove it here".into(),
+        ),
         PARAMETERS => Ok(parameters(false)),
         FORCE_STRING => Ok(parameters(true)),
+        FILE_PARAMETERS => {
+            let map = value("map");
+            let parameter = |(name, path): (&String, &Value)| json!({ "name": name, "path": path });
+            Ok(map.as_object().into_iter().flatten().map(parameter).collect())
+        }
+        PATCHES => {
+            let texts: Vec<String> = serde_json::from_value(value("array")).unwrap_or_default();
+            let patches = patches(&texts).map_err(|e| e.to_string())?;
+            serde_json::to_value(patches).map_err(|e| e.to_string())
+        }
         VALUES_OBJECT => serde_json::from_str(value("string").as_str().unwrap_or_default())
             .map_err(|e| format!("it is not JSON: {e}")),
         REPLICAS => {
@@ -265,23 +295,8 @@ fn parameter(name: &str, kind: Kind) -> Option<&'static Parameter> {
 
 /// What to do without an option that the plugin does not have.
 fn missing(kind: Kind, field: &str) -> String {
-    let instead = match (kind, field) {
-        (Kind::Helm, "version") => "Argo CD has Helm 3 only; remove it",
-        (Kind::Helm, "passCredentials") => {
-            "the plugin has no credentials and fetches nothing; put the chart's dependencies into the repository"
-        }
-        (Kind::Helm, "fileParameters") => "write what the files hold into values",
-        (Kind::Kustomize, "patches" | "components") => {
-            "write them into the kustomization.yaml in Git, or into an overlay beside it"
-        }
-        (Kind::Kustomize, "version") => {
-            "the plugin has one version of Kustomize; remove it if that one will do"
-        }
-        (Kind::Plain, "jsonnet") => {
-            "the plugin does not render Jsonnet; keep its output in the repository"
-        }
-        _ => "write it into the files in Git",
-    };
+    let absent = Options::ABSENT.iter().find(|a| a.kind == kind && a.name == field);
+    let instead = absent.map_or("write it into the files in Git", |absent| absent.instead);
     format!("the plugin does not have this option: {instead}. {KEEP}")
 }
 

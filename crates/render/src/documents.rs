@@ -1,9 +1,12 @@
 //! YAML and JSON text → Kubernetes objects, read as Kubernetes reads them.
 
+mod node;
+
 use serde_json::{Number, Value};
 use serde_saphyr::options::DuplicateKeyPolicy;
 
 use crate::RenderError;
+use node::Node;
 
 /// The objects in `text`, lists taken apart. `name` tells a person where the text comes from.
 pub fn objects(name: &str, text: &str) -> Result<Vec<Value>, RenderError> {
@@ -44,7 +47,7 @@ pub(crate) fn parse(text: &str) -> Result<Option<Value>, serde_saphyr::Error> {
             max_depth: 200,
         },
     };
-    let mut value: Value = serde_saphyr::from_str_with_options(text, options)?;
+    let Node(mut value) = serde_saphyr::from_str_with_options(text, options)?;
     end_as_written(text, &mut value);
     Ok(Some(whole(value)).filter(|v| !v.is_null()))
 }
@@ -181,6 +184,12 @@ mod tests {
         check("1.2.3", json!("1.2.3"));
         check("~", json!(null));
         check("{1: a, b: c}", json!({"1": "a", "b": "c"}));
+        check("{on: a, \"off\": b, n: c}", json!({"true": "a", "off": "b", "false": "c"}));
+        check(
+            "{1.10: a, 2.0: b, 0644: c, 1.2.3: d}",
+            json!({"1.1": "a", "2": "b", "420": "c", "1.2.3": "d"}),
+        );
+        check("{yes: a, true: b}", json!({"true": "b"}));
         check("{a: 1, a: 2}", json!({"a": 2}));
         check("{<<: {a: 1}, b: 2}", json!({"a": 1, "b": 2}));
         check("[&x {a: 1}, *x]", json!([{"a": 1}, {"a": 1}]));

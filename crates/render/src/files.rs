@@ -99,10 +99,10 @@ impl Files {
         self
     }
 
-    /// Whether a file is reached through a directory that is a link.
-    pub(crate) fn is_linked(&self, name: &str) -> bool {
-        !self.linked.is_empty()
-            && name.match_indices('/').any(|(end, _)| self.linked.contains(&name[..end]))
+    /// Whether a file in `folder` is reached from there through a directory that is a link.
+    pub(crate) fn is_linked(&self, folder: &str, name: &str) -> bool {
+        let mut below = name.match_indices('/').filter(|(end, _)| *end > folder.len());
+        !self.linked.is_empty() && below.any(|(end, _)| self.linked.contains(&name[..end]))
     }
 }
 

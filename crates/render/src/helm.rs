@@ -1,5 +1,8 @@
 //! A Helm chart, rendered with the flags that Argo CD gives Helm for a native source.
 
+mod dependencies;
+mod values;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -10,9 +13,10 @@ use tokio::time::Instant;
 use crate::blocking::blocking;
 use crate::files::{self, Files};
 use crate::renderer::Inputs;
-use crate::source::UPLOADED;
 use crate::tools::{Program, Work};
 use crate::{Options, RenderError, Target, documents};
+use dependencies::Dependencies;
+pub(crate) use values::matching;
 
 /// The objects that `helm template` makes of the chart.
 pub(crate) async fn objects(
@@ -28,63 +32,56 @@ pub(crate) async fn objects(
     let values = options.values_object.as_deref().or(options.values.as_deref());
     let values = values.map(|text| work.add("values.yaml", text)).transpose()?;
     let mut args = arguments(&inputs.target, &inputs.options)?;
+    let from_files = read.parameters.iter();
+    args.extend(from_files.map(|(name, path)| {
+        flag("set-file", &format!("{name}={}", escaped(&climb(&inputs.folder, path))))
+    }));
     args.extend(read.values.iter().map(|name| flag("values", &climb(&inputs.folder, name))));
     args.extend(values.map(|path| {
         let mut flag = OsString::from("--values=");
         flag.push(path);
         flag
     }));
-    let text = program.run(&work, &inputs.folder, &args, deadline).await?;
+    let template = || program.run(&work, &inputs.folder, &args, deadline);
+    let text = match template().await {
+        Err(error) if dependencies::are_missing(&error) => {
+            read.dependencies.may_be_built()?;
+            program.run(&work, &inputs.folder, &dependencies::build(), deadline).await?;
+            template().await?
+        }
+        text => text?,
+    };
     blocking(move || documents::objects("the output of helm", &text)).await?
 }
 
 /// The files that a chart is made of.
 pub(crate) struct Read {
-    /// The chart's own files, and values files from elsewhere.
+    /// The chart's own files, and values files and charts from elsewhere.
     pub(crate) all: Vec<String>,
     /// The values files, in the order in which they are laid over each other.
     values: Vec<String>,
+    /// Names of values, and the files that hold them.
+    parameters: Vec<(String, String)>,
+    dependencies: Dependencies,
 }
 
 pub(crate) fn read(files: &Files, inputs: &Inputs) -> Result<Read, RenderError> {
-    let folder = &inputs.folder;
-    let options = &inputs.options;
-    let named = options.value_files.iter();
-    let values: Vec<String> = named
-        .map(|name| values_file(files, folder, name, options.ignore_missing_value_files))
-        .filter_map(Result::transpose)
-        .collect::<Result<_, _>>()?;
-    let own = files.below(folder).filter_map(|(name, _)| files::join(folder, name));
-    let all: BTreeSet<String> = own.chain(values.iter().cloned()).collect();
-    Ok(Read { all: all.into_iter().collect(), values })
-}
-
-/// Where a values file is: found as Argo CD finds it. Nowhere, if it may be missing and is.
-fn values_file(
-    files: &Files,
-    folder: &str,
-    name: &str,
-    may_be_missing: bool,
-) -> Result<Option<String>, RenderError> {
-    if name.starts_with('$') {
-        return Err(RenderError::Input(format!(
-            "the values file {name:?} is in another source; Argo CD lets only native Helm sources read it. Keep the Application's source native and let the promotion step argocd-update write the image, or put the file into the chart's repository"
-        )));
-    }
-    if name.contains("://") {
-        return Err(RenderError::Input(format!(
-            "the values file {name:?} is remote; the plugin fetches nothing. Copy it into the repository"
-        )));
-    }
-    let from = if name.starts_with('/') { "" } else { folder };
-    let path = files::join(from, name).ok_or_else(|| RenderError::Input(format!("the values file {name:?} lies outside of the repository or of what Argo CD handed over. {UPLOADED}")))?;
-    match files.get(&path) {
-        Some(_) => Ok(Some(path)),
-        None if may_be_missing => Ok(None),
-        None => {
-            Err(RenderError::Input(format!("the values file {name:?} is not there. {UPLOADED}")))
-        }
-    }
+    let Inputs { folder, options, .. } = inputs;
+    let values = values::files(files, folder, options)?;
+    let file = |(name, path): (&String, &String)| {
+        let what = "the file of the plugin's parameter \"fileParameters\"";
+        values::locate(files, folder, what, path).map(|path| (name.clone(), path))
+    };
+    let parameters: Vec<_> = options.file_parameters.iter().map(file).collect::<Result<_, _>>()?;
+    let dependencies = Dependencies::of(files, folder);
+    let below = |folder: &String| {
+        let folder = folder.clone();
+        files.below(&folder).filter_map(move |(name, _)| files::join(&folder, name))
+    };
+    let own = [folder].into_iter().chain(&dependencies.folders).flat_map(below);
+    let elsewhere = values.iter().chain(parameters.iter().map(|(_, path)| path));
+    let all: BTreeSet<String> = own.chain(elsewhere.cloned()).collect();
+    Ok(Read { all: all.into_iter().collect(), values, parameters, dependencies })
 }
 
 /// Each flag in one piece with its value, so that no value is taken for a flag.
@@ -103,8 +100,11 @@ fn arguments(target: &Target, options: &Options) -> Result<Vec<OsString>, Render
     ];
     args.extend(switches.into_iter().filter(|(_, on)| *on).map(|(switch, _)| switch.into()));
     let namespace = options.namespace.as_ref().unwrap_or(&target.namespace);
-    let kube_version = options.kube_version.as_ref().unwrap_or(&target.kube_version);
-    let texts = [("namespace", namespace), ("kube-version", kube_version)];
+    let kube_version = match &options.kube_version {
+        Some(own) => version(own)?,
+        None => target.kube_version.clone(),
+    };
+    let texts = [("namespace", namespace), ("kube-version", &kube_version)];
     args.extend(texts.iter().filter(|(_, v)| !v.is_empty()).map(|(name, v)| flag(name, v)));
     let api_versions = Some(&options.api_versions).filter(|v| !v.is_empty());
     let api_versions = api_versions.unwrap_or(&target.api_versions).iter();
@@ -114,6 +114,20 @@ fn arguments(target: &Target, options: &Options) -> Result<Vec<OsString>, Render
         args.extend(parameters.map(|(name, v)| flag(set, &format!("{name}={}", escaped(v)))));
     }
     Ok(args)
+}
+
+/// A version of Kubernetes without what a vendor adds to it, which Helm would trip over.
+fn version(text: &str) -> Result<String, RenderError> {
+    let plain = text.trim();
+    let plain = plain.strip_prefix('v').unwrap_or(plain);
+    let end = plain.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(plain.len());
+    let numbers: Vec<&str> = plain[..end].split('.').take_while(|n| !n.is_empty()).collect();
+    if numbers.len() < 2 {
+        return Err(RenderError::Input(format!(
+            "the plugin's parameter \"kubeVersion\": {text:?} is no version of Kubernetes"
+        )));
+    }
+    Ok(numbers.join("."))
 }
 
 fn flag(name: &str, value: &str) -> OsString {
@@ -137,7 +151,7 @@ fn escaped(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut last = None;
     for c in value.chars() {
-        if c == ',' && last.is_some() && last != Some('\\') {
+        if c == ',' && last != Some('\\') {
             out.push('\\');
         }
         out.push(c);
@@ -184,7 +198,7 @@ mod tests {
                 "--set=a.b=1\\,2",
                 "--set=c={x,y}",
                 "--set=d=p\\,q",
-                "--set=e=,",
+                "--set=e=\\,",
             ]
         );
         let options = Options {
@@ -215,27 +229,18 @@ mod tests {
     }
 
     #[test]
-    fn values_files_are_found_as_argo_cd_finds_them() {
-        let files: Files =
-            [("charts/web/Chart.yaml", ""), ("charts/web/a.yaml", ""), ("values/b.yaml", "")]
-                .into_iter()
-                .collect();
-        let check =
-            |name: &str| values_file(&files, "charts/web", name, false).map_err(|e| e.to_string());
-        let found = |name: &str| check(name).unwrap().unwrap();
-        assert_eq!(found("a.yaml"), "charts/web/a.yaml");
-        assert_eq!(found("../../values/b.yaml"), "values/b.yaml");
-        assert_eq!(found("/values/b.yaml"), "values/b.yaml");
-        assert_eq!(values_file(&files, "charts/web", "b.yaml", true), Ok(None));
-        for (bad, part) in [
-            ("b.yaml", "is not there"),
-            ("../../../x.yaml", "outside"),
-            ("$values/x.yaml", "another source"),
-            ("https://example.com/v.yaml", "remote"),
+    fn a_version_loses_what_vendors_add() {
+        for (text, expected) in [
+            ("1.30.0", Some("1.30.0")),
+            ("v1.29.5+k3s1", Some("1.29.5")),
+            (" 1.28 ", Some("1.28")),
+            ("v1.27.", Some("1.27")),
+            ("1.30-gke.1", Some("1.30")),
+            ("1", None),
+            ("latest", None),
+            ("", None),
         ] {
-            assert!(check(bad).unwrap_err().contains(part), "{bad}");
+            assert_eq!(version(text).ok().as_deref(), expected, "{text:?}");
         }
-        assert_eq!(climb("charts/web", "values/b.yaml"), "../../values/b.yaml");
-        assert_eq!(climb("", "b.yaml"), "b.yaml");
     }
 }

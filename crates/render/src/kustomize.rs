@@ -11,7 +11,7 @@ use crate::blocking::blocking;
 use crate::files::{self, Files};
 use crate::source::{KUSTOMIZATIONS, UPLOADED};
 use crate::tools::{Program, Work};
-use crate::{Options, RenderError, documents};
+use crate::{Options, Patch, RenderError, documents};
 
 /// The objects that `kustomize build` makes of `folder`.
 ///
@@ -24,16 +24,32 @@ pub(crate) async fn objects(
     deadline: Instant,
 ) -> Result<Vec<Value>, RenderError> {
     let checked = {
-        let (files, folder) = (Arc::clone(&files), folder.to_owned());
-        blocking(move || check(&files, &folder))
+        let (files, folder, options) = (Arc::clone(&files), folder.to_owned(), options.clone());
+        blocking(move || {
+            check(&files, &folder)?;
+            check_options(&files, &folder, &options)
+        })
     };
     checked.await??;
+    let components = components(&files, folder, options);
+    let name = kustomization_of(&files, folder);
     let all = files.iter().map(|(name, _)| name.to_owned()).collect();
     let work = Work::of(files, all).await?;
     for edit in edits(options) {
         program.run(&work, folder, &edit, deadline).await?;
     }
-    let text = program.run(&work, folder, &["build".into(), ".".into()], deadline).await?;
+    if let Some(name) = name.filter(|_| !options.patches.is_empty()) {
+        let text = patched(&name, &work.read(&name)?, &options.patches)?;
+        work.replace(&name, &text)?;
+    }
+    if !components.is_empty() {
+        let words = ["edit", "add", "component", "--"].map(OsString::from).into_iter();
+        let edit: Vec<_> = words.chain(components.into_iter().map(OsString::from)).collect();
+        program.run(&work, folder, &edit, deadline).await?;
+    }
+    let words = ["build", "."].map(OsString::from).into_iter();
+    let build: Vec<_> = words.chain(options.build_options.iter().map(OsString::from)).collect();
+    let text = program.run(&work, folder, &build, deadline).await?;
     blocking(move || documents::objects("the output of kustomize", &text)).await?
 }
 
@@ -70,6 +86,34 @@ fn edits(options: &Options) -> Vec<Vec<OsString>> {
     all
 }
 
+/// The components that are added. Those that are not there are left out if they may be missing.
+fn components(files: &Files, folder: &str, options: &Options) -> Vec<String> {
+    let there = |name: &&String| {
+        !options.ignore_missing_components
+            || files::join(folder, name)
+                .is_some_and(|path| files.get(&path).is_some() || files.has_folder(&path))
+    };
+    options.components.iter().filter(there).cloned().collect()
+}
+
+/// A kustomization with patches after its own. There is no `kustomize edit` for them.
+fn patched(name: &str, text: &str, patches: &[Patch]) -> Result<String, RenderError> {
+    let failed = |what: &str| RenderError::Input(format!("{name}: {what}"));
+    let parsed = documents::parse(text).map_err(|e| failed(&format!("not YAML: {e}")))?;
+    let Some(Value::Object(mut fields)) = parsed else {
+        return Err(failed("it is not an object"));
+    };
+    let all = fields.entry("patches").or_insert_with(|| Value::Array(Vec::new()));
+    let Value::Array(all) = all else {
+        return Err(failed("patches is not a list"));
+    };
+    for patch in patches {
+        let patch = serde_json::to_value(patch);
+        all.push(patch.map_err(|e| RenderError::internal("can't write a patch", &e))?);
+    }
+    Ok(Value::Object(fields).to_string())
+}
+
 /// Fields that name files or folders to build on.
 const BUILT_ON: [&str; 6] =
     ["resources", "bases", "components", "generators", "transformers", "validators"];
@@ -79,7 +123,39 @@ const CHARTS: [&str; 3] = ["helmcharts", "helmchartinflationgenerator", "helmglo
 /// Refuses what would have to be fetched, before Kustomize tries: the sidecar has no credentials, and a render that
 /// depends on what a server says today is no function of a commit.
 fn check(files: &Files, folder: &str) -> Result<(), RenderError> {
-    let (mut ahead, mut seen) = (vec![folder.to_owned()], BTreeSet::new());
+    check_from(files, vec![folder.to_owned()])
+}
+
+/// The same for what the options add to the kustomization of `folder`.
+fn check_options(files: &Files, folder: &str, options: &Options) -> Result<(), RenderError> {
+    for patch in options.patches.iter().filter(|patch| !patch.path.is_empty()) {
+        no_urls("the plugin's parameter \"patches\"", "path", &Value::from(&*patch.path))?;
+    }
+    let mut ahead = Vec::new();
+    for entry in components(files, folder, options) {
+        let name = "the plugin's parameter \"components\"";
+        match expanded(files, folder, &entry) {
+            found if found.is_empty() => ahead.extend(built_on(files, folder, name, &entry)?),
+            found => ahead.extend(found),
+        }
+    }
+    check_from(files, ahead)
+}
+
+/// The folders that a pattern may find: some too many, none too few.
+fn expanded(files: &Files, folder: &str, pattern: &str) -> BTreeSet<String> {
+    let Some(meta) = pattern.find(['*', '?', '[']) else { return BTreeSet::new() };
+    // The pattern itself stays within the root, if it climbs no further up than what is known of it.
+    let inside = files::join(folder, pattern).is_some();
+    let Some(known) = files::join(folder, &pattern[..meta]).filter(|_| inside) else {
+        return BTreeSet::new();
+    };
+    let all = files.iter().map(|(name, _)| files::parent(name));
+    all.filter(|folder| folder.starts_with(&known)).map(str::to_owned).collect()
+}
+
+fn check_from(files: &Files, mut ahead: Vec<String>) -> Result<(), RenderError> {
+    let mut seen = BTreeSet::new();
     while let Some(folder) = ahead.pop() {
         if !seen.insert(folder.clone()) {
             continue;
@@ -104,15 +180,19 @@ fn check(files: &Files, folder: &str) -> Result<(), RenderError> {
 
 /// The kustomization of a folder, with the names of its fields in lower case: Go takes them in any.
 fn kustomization(files: &Files, folder: &str) -> Option<(String, Map<String, Value>)> {
-    let name = KUSTOMIZATIONS.into_iter().find_map(|name| {
-        let name = files::join(folder, name)?;
-        files.get(&name).is_some().then_some(name)
-    })?;
+    let name = kustomization_of(files, folder)?;
     // What can't be read is left for Kustomize to tell.
     let text = std::str::from_utf8(files.get(&name)?).ok()?;
     let Value::Object(fields) = documents::parse(text).ok()?? else { return None };
     let fields = fields.into_iter().map(|(field, value)| (field.to_lowercase(), value));
     Some((name, fields.collect()))
+}
+
+fn kustomization_of(files: &Files, folder: &str) -> Option<String> {
+    KUSTOMIZATIONS.into_iter().find_map(|name| {
+        let name = files::join(folder, name)?;
+        files.get(&name).is_some().then_some(name)
+    })
 }
 
 /// What an entry leads to: another folder, a file (nothing more to look at), or nowhere.

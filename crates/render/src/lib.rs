@@ -27,13 +27,15 @@ mod plain;
 mod renderer;
 mod source;
 pub mod tools;
+mod variables;
 
 pub use base::Base;
 pub use error::RenderError;
 pub use files::Files;
 pub use native::{Native, explicit};
-pub use options::{Form, Options, Parameter};
+pub use options::{Absent, Form, Options, Parameter, Patch};
 pub use renderer::{Inputs, Renderer, Target};
 pub use source::Kind;
 pub use tools::Tools;
+pub use variables::Variables;
 pub use wharfinger_core::substitute::{Charts, Images, Provenance};

@@ -13,7 +13,7 @@ use wharfinger_api::argocd::Source;
 
 use crate::blocking::blocking;
 use crate::tools::{Program, Work};
-use crate::{Files, Kind, Options, RenderError, Renderer, Target, documents, plain};
+use crate::{Files, Kind, Options, RenderError, Renderer, Target, Variables, documents, plain};
 
 /// Where a native source is, and what for.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,7 @@ pub struct Native<'a> {
     /// As in [`Inputs`](crate::Inputs).
     pub folder: &'a str,
     pub target: &'a Target,
+    pub variables: &'a Variables,
 }
 
 impl Renderer {
@@ -41,11 +42,17 @@ impl Renderer {
         let all = files.iter().map(|(name, _)| name.to_owned()).collect();
         let work = Work::of(Arc::clone(&files), all).await?;
         let (before, last) = match kind {
-            Kind::Kustomize => (edits(native.source), vec!["build".into(), ".".into()]),
+            Kind::Kustomize => (edits(native), vec!["build".into(), ".".into()]),
             _ => (Vec::new(), template(native, &files, &work)?),
         };
         for command in before {
             run(program, &work, native, &command, deadline).await?;
+        }
+        if kind == Kind::Kustomize {
+            patch(native, &files, &work)?;
+            if let Some(command) = components(native, &files) {
+                run(program, &work, native, &command, deadline).await?;
+            }
         }
         let text = run(program, &work, native, &last, deadline).await?;
         blocking(move || documents::objects("what the tool printed", &text)).await?
@@ -83,8 +90,9 @@ async fn directory(native: &Native<'_>, files: Arc<Files>) -> Result<Vec<Value>,
     blocking(move || plain::objects(&plain::files(&files, &folder, &options)?)).await?
 }
 
-fn edits(source: &Source) -> Vec<Vec<String>> {
-    let (of, mut all) = ("kustomize", Vec::new());
+fn edits(native: &Native<'_>) -> Vec<Vec<String>> {
+    let (source, of, mut all) = (native.source, "kustomize", Vec::new());
+    let expanded = |text: String| native.variables.expand(&text);
     let mut edit = |verb: &str, what: &str, flags: &[&str], values: Vec<String>| {
         if !values.is_empty() {
             let words = ["edit", verb, what].into_iter().chain(flags.iter().copied()).chain(["--"]);
@@ -100,22 +108,55 @@ fn edits(source: &Source) -> Vec<Vec<String>> {
     };
     edit("set", "nameprefix", &[], one("namePrefix"));
     edit("set", "namesuffix", &[], one("nameSuffix"));
-    edit("set", "image", &[], list(source, of, "images"));
+    edit("set", "image", &[], list(source, of, "images").into_iter().map(expanded).collect());
     edit("set", "replicas", &[], items(source, of, "replicas").filter_map(replica).collect());
     let flags = on(&[
         ("--force", "forceCommonLabels"),
         ("--without-selector", "labelWithoutSelector"),
         ("--include-templates", "labelIncludeTemplates"),
     ]);
-    edit("add", "label", &flags, pairs(source, of, "commonLabels"));
+    edit("add", "label", &flags, pairs(source, of, "commonLabels", expanded));
     let flags = on(&[("--force", "forceCommonAnnotations")]);
-    edit("add", "annotation", &flags, pairs(source, of, "commonAnnotations"));
+    let substituted = flag(source, of, "commonAnnotationsEnvsubst");
+    let value = |text: String| if substituted { expanded(text) } else { text };
+    edit("add", "annotation", &flags, pairs(source, of, "commonAnnotations", value));
     edit("set", "namespace", &[], one("namespace"));
     all
 }
 
+/// Argo CD writes patches into the kustomization itself.
+fn patch(native: &Native<'_>, files: &Files, work: &Work) -> Result<(), RenderError> {
+    let patches: Vec<_> = items(native.source, "kustomize", "patches").cloned().collect();
+    let names = ["kustomization.yaml", "kustomization.yml", "Kustomization"].into_iter();
+    let mut names = names.filter_map(|name| crate::files::join(native.folder, name));
+    let name = names.find(|name| files.get(name).is_some()).filter(|_| !patches.is_empty());
+    let Some(name) = name else { return Ok(()) };
+    let text = work.read(&name)?;
+    let failed = |what: String| RenderError::Input(format!("{name}: {what}"));
+    let mut kustomization = documents::parse(&text)
+        .map_err(|e| failed(e.to_string()))?
+        .ok_or_else(|| failed("it is empty".into()))?;
+    match kustomization.get_mut("patches").and_then(Value::as_array_mut) {
+        Some(there) => there.extend(patches),
+        None => kustomization["patches"] = patches.into(),
+    }
+    work.replace(&name, &kustomization.to_string())
+}
+
+fn components(native: &Native<'_>, files: &Files) -> Option<Vec<String>> {
+    let Native { source, folder, .. } = *native;
+    let mut wanted = list(source, "kustomize", "components");
+    if flag(source, "kustomize", "ignoreMissingComponents") {
+        wanted.retain(|name| {
+            crate::files::join(folder, name).is_some_and(|path| files.has_folder(&path))
+        });
+    }
+    let words = ["edit", "add", "component", "--"].into_iter().map(str::to_owned);
+    (!wanted.is_empty()).then(|| words.chain(wanted).collect())
+}
+
 fn template(native: &Native<'_>, files: &Files, work: &Work) -> Result<Vec<String>, RenderError> {
-    let Native { source, folder, target } = *native;
+    let Native { source, folder, target, variables } = *native;
     let of = "helm";
     let or = |field, otherwise: &str| text(source, of, field).unwrap_or(otherwise).to_owned();
     let mut args: Vec<String> = ["template", ".", "--name-template"].map(str::to_owned).into();
@@ -130,23 +171,17 @@ fn template(native: &Native<'_>, files: &Files, work: &Work) -> Result<Vec<Strin
     for parameter in items(source, of, "parameters") {
         let text = |field: &str| parameter.get(field).and_then(Value::as_str).unwrap_or_default();
         let forced = parameter.get("forceString").is_some_and(|f| *f == true);
-        let value = commas(text("value"));
+        let value = commas(&variables.expand(text("value")));
         add(if forced { "set-string" } else { "set" }, format!("{}={value}", text("name")));
     }
-    for name in list(source, of, "valueFiles") {
-        let from = if name.starts_with('/') { "" } else { folder };
-        let found = crate::files::join(from, &name).filter(|path| files.get(path).is_some());
-        match found {
-            Some(path) => {
-                let ups = folder.split('/').filter(|part| !part.is_empty()).count();
-                add("values", format!("{}{path}", "../".repeat(ups)));
-            }
-            None if flag(source, of, "ignoreMissingValueFiles") => {}
-            None => {
-                let text = format!("helm.valueFiles: there is no {name:?} among the files");
-                return Err(RenderError::Input(text));
-            }
-        }
+    let up = "../".repeat(folder.split('/').filter(|part| !part.is_empty()).count());
+    for path in value_files(native, files)? {
+        add("values", format!("{up}{path}"));
+    }
+    for parameter in items(source, of, "fileParameters") {
+        let text = |field: &str| parameter.get(field).and_then(Value::as_str).unwrap_or_default();
+        let path = located(folder, &variables.expand(text("path")))?;
+        add("set-file", format!("{}={}", text("name"), commas(&format!("{up}{path}"))));
     }
     let object = source.0.get(of).and_then(|o| o.get("valuesObject")).filter(|o| !o.is_null());
     let values = object.map(Value::to_string).unwrap_or_else(|| or("values", ""));
@@ -170,16 +205,45 @@ fn template(native: &Native<'_>, files: &Files, work: &Work) -> Result<Vec<Strin
     Ok(args)
 }
 
+/// Each once, patterns as what they find; what is named itself stands where it is named.
+fn value_files(native: &Native<'_>, files: &Files) -> Result<Vec<String>, RenderError> {
+    let Native { source, folder, variables, .. } = *native;
+    let names = list(source, "helm", "valueFiles").into_iter().map(|name| variables.expand(&name));
+    let paths: Vec<String> = names.map(|name| located(folder, &name)).collect::<Result<_, _>>()?;
+    let is_pattern = |path: &String| path.contains(['*', '?', '[']);
+    let mut all: Vec<String> = Vec::new();
+    for path in &paths {
+        let found = if is_pattern(path) {
+            let mut found = crate::helm::matching(files, path, path)?;
+            found.retain(|path| !paths.contains(path));
+            found
+        } else if files.get(path).is_some() {
+            vec![path.clone()]
+        } else if flag(source, "helm", "ignoreMissingValueFiles") {
+            Vec::new()
+        } else {
+            let text = format!("helm.valueFiles: there is no {path:?} among the files");
+            return Err(RenderError::Input(text));
+        };
+        all.extend(found);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    all.retain(|path| seen.insert(path.clone()));
+    Ok(all)
+}
+
+fn located(folder: &str, name: &str) -> Result<String, RenderError> {
+    let from = if name.starts_with('/') { "" } else { folder };
+    crate::files::join(from, name)
+        .ok_or_else(|| RenderError::Input(format!("{name:?} lies outside of the files")))
+}
+
 /// A list in braces stays one; elsewhere commas are part of the value.
 fn commas(value: &str) -> String {
     if value.starts_with('{') && value.ends_with('}') {
         return value.to_owned();
     }
-    let escaped = value.replace("\\,", ",");
-    match escaped.strip_prefix(',') {
-        Some(rest) => format!(",{}", rest.replace(',', "\\,")),
-        None => escaped.replace(',', "\\,"),
-    }
+    value.replace("\\,", ",").replace(',', "\\,")
 }
 
 fn text<'s>(source: &'s Source, of: &str, field: &str) -> Option<&'s str> {
@@ -198,8 +262,10 @@ fn list(source: &Source, of: &str, field: &str) -> Vec<String> {
     items(source, of, field).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn pairs(source: &Source, of: &str, field: &str) -> Vec<String> {
+fn pairs(source: &Source, of: &str, field: &str, value: impl Fn(String) -> String) -> Vec<String> {
     let map = source.0.get(of).and_then(|o| o.get(field)).and_then(Value::as_object);
-    let pair = |(name, value): (&String, &Value)| Some(format!("{name}:{}", value.as_str()?));
+    let pair = |(name, text): (&String, &Value)| {
+        Some(format!("{name}:{}", value(text.as_str()?.to_owned())))
+    };
     map.into_iter().flatten().filter_map(pair).collect()
 }

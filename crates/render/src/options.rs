@@ -1,12 +1,25 @@
 //! What a source may say about how it is rendered: the parameters of the plugin, named as Argo CD names the fields of its
 //! native sources.
 
+mod build;
+mod patch;
+mod table;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use wharfinger_core::substitute::{ImageForm, ImagePath};
 
-use crate::{Kind, RenderError};
+use crate::{Kind, RenderError, Variables};
+
+pub use patch::Patch;
+pub(crate) use patch::parse as patches;
+use table::*;
+pub use table::{Absent, Form, Parameter};
+pub(crate) use table::{
+    BUILD_OPTIONS, FILE_PARAMETERS, FORCE_STRING, PARAMETERS, PATCHES, REPLICAS, VALUE_FILES,
+    VALUES_OBJECT,
+};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Options {
@@ -20,6 +33,8 @@ pub struct Options {
     pub parameters: BTreeMap<String, String>,
     /// As `parameters`, but never taken for numbers.
     pub force_string: BTreeMap<String, String>,
+    /// Names of values, and the files that hold them.
+    pub file_parameters: BTreeMap<String, String>,
     pub skip_crds: bool,
     pub skip_tests: bool,
     pub skip_schema_validation: bool,
@@ -37,6 +52,12 @@ pub struct Options {
     pub label_include_templates: bool,
     pub common_annotations: BTreeMap<String, String>,
     pub force_common_annotations: bool,
+    pub common_annotations_envsubst: bool,
+    pub patches: Vec<Patch>,
+    pub components: Vec<String>,
+    pub ignore_missing_components: bool,
+    /// Flags of `kustomize build`.
+    pub build_options: Vec<String>,
     pub recurse: bool,
     pub include: Option<String>,
     pub exclude: Option<String>,
@@ -44,55 +65,6 @@ pub struct Options {
     pub image_paths: Vec<ImagePath>,
     pub provenance: bool,
 }
-
-/// A parameter, as it is announced to Argo CD's user interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parameter {
-    pub name: &'static str,
-    pub form: Form,
-    /// The kinds of source that it says something about.
-    pub kinds: &'static [Kind],
-    pub title: &'static str,
-    pub tooltip: &'static str,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    Text,
-    Flag,
-    List,
-    Map,
-}
-
-const RELEASE_NAME: &str = "releaseName";
-const VALUE_FILES: &str = "valueFiles";
-const IGNORE_MISSING: &str = "ignoreMissingValueFiles";
-const VALUES: &str = "values";
-pub(crate) const VALUES_OBJECT: &str = "valuesObject";
-pub(crate) const PARAMETERS: &str = "parameters";
-pub(crate) const FORCE_STRING: &str = "forceString";
-const SKIP_CRDS: &str = "skipCrds";
-const SKIP_TESTS: &str = "skipTests";
-const SKIP_SCHEMA: &str = "skipSchemaValidation";
-const KUBE_VERSION: &str = "kubeVersion";
-const API_VERSIONS: &str = "apiVersions";
-const NAMESPACE: &str = "namespace";
-const NAME_PREFIX: &str = "namePrefix";
-const NAME_SUFFIX: &str = "nameSuffix";
-const IMAGES: &str = "images";
-pub(crate) const REPLICAS: &str = "replicas";
-const COMMON_LABELS: &str = "commonLabels";
-const FORCE_LABELS: &str = "forceCommonLabels";
-const LABELS_WITHOUT_SELECTOR: &str = "labelWithoutSelector";
-const LABELS_IN_TEMPLATES: &str = "labelIncludeTemplates";
-const COMMON_ANNOTATIONS: &str = "commonAnnotations";
-const FORCE_ANNOTATIONS: &str = "forceCommonAnnotations";
-const RECURSE: &str = "recurse";
-const INCLUDE: &str = "include";
-const EXCLUDE: &str = "exclude";
-const IMAGE_FORM: &str = "imageForm";
-const IMAGE_PATHS: &str = "imagePaths";
-const PROVENANCE: &str = "provenance";
 
 /// More places of images than anybody names: each is looked for in every object.
 const MOST_IMAGE_PATHS: usize = 64;
@@ -110,213 +82,6 @@ struct Entry {
 impl Options {
     /// Parameters that say what becomes of Freight: no native source has them.
     pub(crate) const OF_FREIGHT: [&str; 3] = [IMAGE_FORM, IMAGE_PATHS, PROVENANCE];
-
-    /// Every parameter there is.
-    pub const PARAMETERS: [Parameter; 29] = [
-        Parameter {
-            name: RELEASE_NAME,
-            form: Form::Text,
-            kinds: &[Kind::Helm],
-            title: "Helm: release name",
-            tooltip: "Name of the Helm release. Default: the name of the Application",
-        },
-        Parameter {
-            name: VALUE_FILES,
-            form: Form::List,
-            kinds: &[Kind::Helm],
-            title: "Helm: values files",
-            tooltip: "Values files, from the chart's folder or, with a leading slash, from the repository's root. Later ones win",
-        },
-        Parameter {
-            name: IGNORE_MISSING,
-            form: Form::Flag,
-            kinds: &[Kind::Helm],
-            title: "Helm: ignore missing values files",
-            tooltip: "Whether values files that are not there are left out (true or false)",
-        },
-        Parameter {
-            name: VALUES,
-            form: Form::Text,
-            kinds: &[Kind::Helm],
-            title: "Helm: values",
-            tooltip: "Values as YAML. They win over values files",
-        },
-        Parameter {
-            name: VALUES_OBJECT,
-            form: Form::Text,
-            kinds: &[Kind::Helm],
-            title: "Helm: values as an object",
-            tooltip: "Values as JSON. They take the place of values",
-        },
-        Parameter {
-            name: PARAMETERS,
-            form: Form::Map,
-            kinds: &[Kind::Helm],
-            title: "Helm: parameters",
-            tooltip: "Single values, as by helm --set. They win over everything else",
-        },
-        Parameter {
-            name: FORCE_STRING,
-            form: Form::Map,
-            kinds: &[Kind::Helm],
-            title: "Helm: parameters that are strings",
-            tooltip: "Single values, as by helm --set-string",
-        },
-        Parameter {
-            name: SKIP_CRDS,
-            form: Form::Flag,
-            kinds: &[Kind::Helm],
-            title: "Helm: skip CRDs",
-            tooltip: "Whether the chart's folder crds is left out (true or false)",
-        },
-        Parameter {
-            name: SKIP_TESTS,
-            form: Form::Flag,
-            kinds: &[Kind::Helm],
-            title: "Helm: skip tests",
-            tooltip: "Whether the chart's tests are left out (true or false)",
-        },
-        Parameter {
-            name: SKIP_SCHEMA,
-            form: Form::Flag,
-            kinds: &[Kind::Helm],
-            title: "Helm: skip the schema",
-            tooltip: "Whether values are taken unchecked by the chart's schema (true or false)",
-        },
-        Parameter {
-            name: KUBE_VERSION,
-            form: Form::Text,
-            kinds: &[Kind::Helm],
-            title: "Helm: Kubernetes version",
-            tooltip: "The version of Kubernetes that the chart sees. Default: the destination's",
-        },
-        Parameter {
-            name: API_VERSIONS,
-            form: Form::List,
-            kinds: &[Kind::Helm],
-            title: "Helm: API versions",
-            tooltip: "The API versions that the chart sees. Default: the destination's",
-        },
-        Parameter {
-            name: NAMESPACE,
-            form: Form::Text,
-            kinds: &[Kind::Helm, Kind::Kustomize],
-            title: "Helm and Kustomize: namespace",
-            tooltip: "The namespace of the release, or the one that Kustomize sets",
-        },
-        Parameter {
-            name: NAME_PREFIX,
-            form: Form::Text,
-            kinds: &[Kind::Kustomize],
-            title: "Kustomize: name prefix",
-            tooltip: "What is put before the names of objects",
-        },
-        Parameter {
-            name: NAME_SUFFIX,
-            form: Form::Text,
-            kinds: &[Kind::Kustomize],
-            title: "Kustomize: name suffix",
-            tooltip: "What is put after the names of objects",
-        },
-        Parameter {
-            name: IMAGES,
-            form: Form::List,
-            kinds: &[Kind::Kustomize],
-            title: "Kustomize: images",
-            tooltip: "Images as kustomize edit set image takes them. Freight wins over them",
-        },
-        Parameter {
-            name: REPLICAS,
-            form: Form::List,
-            kinds: &[Kind::Kustomize],
-            title: "Kustomize: replicas",
-            tooltip: "Numbers of replicas, each as name=number",
-        },
-        Parameter {
-            name: COMMON_LABELS,
-            form: Form::Map,
-            kinds: &[Kind::Kustomize],
-            title: "Kustomize: labels",
-            tooltip: "Labels for all objects",
-        },
-        Parameter {
-            name: FORCE_LABELS,
-            form: Form::Flag,
-            kinds: &[Kind::Kustomize],
-            title: "Kustomize: force labels",
-            tooltip: "Whether labels win over those of the kustomization (true or false)",
-        },
-        Parameter {
-            name: LABELS_WITHOUT_SELECTOR,
-            form: Form::Flag,
-            kinds: &[Kind::Kustomize],
-            title: "Kustomize: labels without selectors",
-            tooltip: "Whether selectors stay without the labels (true or false)",
-        },
-        Parameter {
-            name: LABELS_IN_TEMPLATES,
-            form: Form::Flag,
-            kinds: &[Kind::Kustomize],
-            title: "Kustomize: labels in templates",
-            tooltip: "Whether templates get the labels where selectors do not (true or false)",
-        },
-        Parameter {
-            name: COMMON_ANNOTATIONS,
-            form: Form::Map,
-            kinds: &[Kind::Kustomize],
-            title: "Kustomize: annotations",
-            tooltip: "Annotations for all objects",
-        },
-        Parameter {
-            name: FORCE_ANNOTATIONS,
-            form: Form::Flag,
-            kinds: &[Kind::Kustomize],
-            title: "Kustomize: force annotations",
-            tooltip: "Whether annotations win over those of the kustomization (true or false)",
-        },
-        Parameter {
-            name: RECURSE,
-            form: Form::Flag,
-            kinds: &[Kind::Plain],
-            title: "Directory: recurse",
-            tooltip: "Whether plain files are read from folders below as well (true or false)",
-        },
-        Parameter {
-            name: INCLUDE,
-            form: Form::Text,
-            kinds: &[Kind::Plain],
-            title: "Directory: include",
-            tooltip: "Pattern of the plain files that are read",
-        },
-        Parameter {
-            name: EXCLUDE,
-            form: Form::Text,
-            kinds: &[Kind::Plain],
-            title: "Directory: exclude",
-            tooltip: "Pattern of the plain files that are left out",
-        },
-        Parameter {
-            name: IMAGE_FORM,
-            form: Form::Text,
-            kinds: &[Kind::Helm, Kind::Kustomize, Kind::Plain],
-            title: "Freight: form of images",
-            tooltip: "What of the Freight is written behind an image's repository: tag, digest or both. Default: both, as far as the Freight has them",
-        },
-        Parameter {
-            name: IMAGE_PATHS,
-            form: Form::List,
-            kinds: &[Kind::Helm, Kind::Kustomize, Kind::Plain],
-            title: "Freight: more places of images",
-            tooltip: "Where images stand besides pods, each as KIND[.GROUP][/NAME]:PATH. Examples: Widget.example.com:.spec.parts[*].image or ConfigMap/settings:.data['web.image']. NAME may end in *. What stands there is replaced if it is one image whose repository is in the Freight",
-        },
-        Parameter {
-            name: PROVENANCE,
-            form: Form::Flag,
-            kinds: &[Kind::Helm, Kind::Kustomize, Kind::Plain],
-            title: "Freight: provenance",
-            tooltip: "Whether each object gets annotations that name its Freight, collection, Stage and generation; pod templates never do (true or false). Default: false, for with it every object changes at every promotion, and Argo CD applies all of them again",
-        },
-    ];
 
     /// From the text of `ARGOCD_APP_PARAMETERS`, which is `null` where a source has none.
     pub fn parse(json: &str) -> Result<Self, RenderError> {
@@ -349,6 +114,7 @@ impl Options {
             VALUES_OBJECT => self.values_object = Some(entry.text()?),
             PARAMETERS => self.parameters = entry.map()?,
             FORCE_STRING => self.force_string = entry.map()?,
+            FILE_PARAMETERS => self.file_parameters = entry.map()?,
             SKIP_CRDS => self.skip_crds = entry.flag()?,
             SKIP_TESTS => self.skip_tests = entry.flag()?,
             SKIP_SCHEMA => self.skip_schema_validation = entry.flag()?,
@@ -365,6 +131,11 @@ impl Options {
             LABELS_IN_TEMPLATES => self.label_include_templates = entry.flag()?,
             COMMON_ANNOTATIONS => self.common_annotations = entry.map()?,
             FORCE_ANNOTATIONS => self.force_common_annotations = entry.flag()?,
+            ENVSUBST => self.common_annotations_envsubst = entry.flag()?,
+            PATCHES => self.patches = patch::parse(&entry.list()?)?,
+            COMPONENTS => self.components = entry.list()?,
+            IGNORE_MISSING_COMPONENTS => self.ignore_missing_components = entry.flag()?,
+            BUILD_OPTIONS => self.build_options = build::parse(&entry.text()?)?,
             RECURSE => self.recurse = entry.flag()?,
             INCLUDE => self.include = Some(entry.text()?),
             EXCLUDE => self.exclude = Some(entry.text()?),
@@ -372,12 +143,35 @@ impl Options {
             IMAGE_PATHS => self.image_paths = entry.image_paths()?,
             PROVENANCE => self.provenance = entry.flag()?,
             name => {
+                if let Some(absent) = Self::ABSENT.iter().find(|absent| absent.name == name) {
+                    let text = format!("the plugin has no parameter {name:?}: {}", absent.instead);
+                    return Err(RenderError::input(text));
+                }
                 let known = Self::PARAMETERS.map(|p| p.name).join(", ");
                 let text = format!("the plugin has no parameter {name:?}; it has {known}");
                 return Err(RenderError::input(text));
             }
         }
         Ok(())
+    }
+
+    /// Puts the values of Argo CD's variables in wherever it puts them into a native source.
+    #[must_use]
+    pub fn with(mut self, variables: &Variables) -> Self {
+        let every = |texts: &mut dyn Iterator<Item = &mut String>| {
+            texts.for_each(|text| *text = variables.expand(text));
+        };
+        every(&mut self.parameters.values_mut());
+        every(&mut self.force_string.values_mut());
+        every(&mut self.images.iter_mut());
+        every(&mut self.common_labels.values_mut());
+        if self.common_annotations_envsubst {
+            every(&mut self.common_annotations.values_mut());
+        }
+        // What begins with any other variable is a file of another source.
+        let files = self.value_files.iter_mut().chain(self.file_parameters.values_mut());
+        every(&mut files.filter(|name| !name.starts_with('$') || variables.begins(name)));
+        self
     }
 
     /// Refuses what says nothing about a folder of this kind: it is a mistake, and would be ignored.
@@ -401,6 +195,7 @@ impl Options {
             VALUES_OBJECT => self.values_object.is_some(),
             PARAMETERS => !self.parameters.is_empty(),
             FORCE_STRING => !self.force_string.is_empty(),
+            FILE_PARAMETERS => !self.file_parameters.is_empty(),
             SKIP_CRDS => self.skip_crds,
             SKIP_TESTS => self.skip_tests,
             SKIP_SCHEMA => self.skip_schema_validation,
@@ -417,6 +212,11 @@ impl Options {
             LABELS_IN_TEMPLATES => self.label_include_templates,
             COMMON_ANNOTATIONS => !self.common_annotations.is_empty(),
             FORCE_ANNOTATIONS => self.force_common_annotations,
+            ENVSUBST => self.common_annotations_envsubst,
+            PATCHES => !self.patches.is_empty(),
+            COMPONENTS => !self.components.is_empty(),
+            IGNORE_MISSING_COMPONENTS => self.ignore_missing_components,
+            BUILD_OPTIONS => !self.build_options.is_empty(),
             RECURSE => self.recurse,
             INCLUDE => self.include.is_some(),
             EXCLUDE => self.exclude.is_some(),
@@ -514,14 +314,19 @@ mod tests {
     fn every_parameter_is_read_and_belongs_to_a_kind() {
         for parameter in Options::PARAMETERS {
             let value = match parameter.form {
-                _ if parameter.name == IMAGE_FORM => r#""string":"tag""#,
-                _ if parameter.name == IMAGE_PATHS => r#""array":["ConfigMap:.data.image"]"#,
                 Form::Text => r#""string":"x""#,
                 Form::Flag => r#""string":"true""#,
-                Form::List => r#""array":["x"]"#,
+                Form::List => r#""array":["x: y"]"#,
                 Form::Map => r#""map":{"x":"y"}"#,
             };
             let name = parameter.name;
+            let value = match name {
+                PATCHES => r#""array":["patch: x"]"#,
+                BUILD_OPTIONS => r#""string":"--reorder none""#,
+                IMAGE_FORM => r#""string":"tag""#,
+                IMAGE_PATHS => r#""array":["ConfigMap:.data.image"]"#,
+                _ => value,
+            };
             let options = Options::parse(&format!(r#"[{{"name":"{name}",{value}}}]"#)).unwrap();
             assert!(options.sets(name), "{name}");
             for kind in [Kind::Kustomize, Kind::Helm, Kind::Plain] {
@@ -533,14 +338,20 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_documentation_is_sound() {
-        let page = include_str!("../../../docs/adopt.md");
-        let (_, example) = page.split_once("```yaml\n").unwrap();
-        let (example, _) = example.split_once("```").unwrap();
-        let source = crate::documents::parse(example).unwrap().unwrap();
-        let options = Options::parse(&source["plugin"]["parameters"].to_string()).unwrap();
-        options.check(Kind::Helm).unwrap();
-        assert!(options.skip_crds);
+    fn the_examples_of_the_documentation_are_sound() {
+        let check = |page: &str, kinds: &[Kind]| {
+            let examples: Vec<_> = page.split("```yaml\n").skip(1).collect();
+            assert_eq!(examples.len(), kinds.len());
+            for (example, kind) in examples.into_iter().zip(kinds) {
+                let (example, _) = example.split_once("```").unwrap();
+                let source = crate::documents::parse(example).unwrap().unwrap();
+                let options = Options::parse(&source["plugin"]["parameters"].to_string()).unwrap();
+                options.check(*kind).unwrap();
+                assert_ne!(options, Options::default());
+            }
+        };
+        check(include_str!("../../../docs/adopt.md"), &[Kind::Helm]);
+        check(include_str!("../../../docs/rendering.md"), &[Kind::Helm, Kind::Kustomize]);
 
         let page = include_str!("../../../docs/freight.md");
         let (_, example) = page.split_once("```yaml\n").unwrap();
@@ -549,6 +360,33 @@ mod tests {
         let parameters = &app["spec"]["source"]["plugin"]["parameters"];
         let options = Options::parse(&parameters.to_string()).unwrap();
         assert!(options.provenance && options.image_paths.len() == 3);
+    }
+
+    #[test]
+    fn variables_are_put_in_where_argo_cd_puts_them_in() {
+        let variables = Variables { app_name: "web".into(), ..Variables::default() };
+        let json = r#"[{"name":"valueFiles","array":["$ARGOCD_APP_NAME/a.yaml","b-${ARGOCD_APP_NAME}.yaml","$values/c.yaml"]},
+            {"name":"fileParameters","map":{"$ARGOCD_APP_NAME":"${ARGOCD_APP_NAME}.pem"}},{"name":"values","string":"$ARGOCD_APP_NAME"},
+            {"name":"parameters","map":{"a":"$ARGOCD_APP_NAME"}},{"name":"forceString","map":{"a":"$$"}}]"#;
+        let options = Options::parse(json).unwrap().with(&variables);
+        assert_eq!(options.value_files, ["web/a.yaml", "b-web.yaml", "$values/c.yaml"]);
+        assert_eq!(options.file_parameters["$ARGOCD_APP_NAME"], "web.pem");
+        assert_eq!(options.values.as_deref(), Some("$ARGOCD_APP_NAME"));
+        assert_eq!(options.parameters["a"], "web");
+        assert_eq!(options.force_string["a"], "$");
+        let json = |envsubst: bool| {
+            format!(
+                r#"[{{"name":"commonAnnotations","map":{{"a":"$ARGOCD_APP_NAME"}}}},{{"name":"commonLabels","map":{{"a":"$ARGOCD_APP_NAME"}}}},
+                {{"name":"images","array":["a:$ARGOCD_APP_NAME"]}},{{"name":"namePrefix","string":"$"}},{{"name":"commonAnnotationsEnvsubst","string":"{envsubst}"}}]"#
+            )
+        };
+        for (envsubst, annotation) in [(true, "web"), (false, "$ARGOCD_APP_NAME")] {
+            let options = Options::parse(&json(envsubst)).unwrap().with(&variables);
+            assert_eq!(options.common_annotations["a"], annotation);
+            assert_eq!(options.common_labels["a"], "web");
+            assert_eq!(options.images, ["a:web"]);
+            assert_eq!(options.name_prefix.as_deref(), Some("$"));
+        }
     }
 
     #[test]
@@ -562,6 +400,13 @@ mod tests {
             r#"no parameter "valuesFiles"; it has releaseName, valueFiles"#,
         );
         check(r#"[{"name":"valueFiles","string":"a.yaml"}]"#, r#""valueFiles" must be an array"#);
+        check(r#"[{"name":"version","string":"v4.5.7"}]"#, "one version of Kustomize");
+        check(r#"[{"name":"jsonnet","string":"{}"}]"#, "keep its output in the repository");
+        check(
+            r#"[{"name":"patches","array":["patch: x", "- op: add"]}]"#,
+            r#""patches", entry 2: "#,
+        );
+        check(r#"[{"name":"patches","array":["pach: x"]}]"#, "unknown field `pach`");
         check(
             r#"[{"name":"recurse","string":"yes"}]"#,
             r#""recurse" must be the string true or false"#,

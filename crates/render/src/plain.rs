@@ -19,18 +19,33 @@ pub(crate) fn files<'f>(
     let exclude = options.exclude.as_deref().map(|text| pattern("exclude", text)).transpose()?;
     let all = files.iter().filter(|(name, _)| {
         let Some(below) = below(name, folder) else { return false };
-        let reached = !files.is_linked(&name[base..]) && (options.recurse || !below.contains('/'));
+        let reached = !files.is_linked(folder, name) && (options.recurse || !below.contains('/'));
         reached
             && ["yaml", "yml", "json", "jsonnet"].iter().any(|end| extension(below) == Some(end))
             && include.as_ref().is_none_or(|pattern| pattern.is_match(below))
             && !exclude.as_ref().is_some_and(|pattern| pattern.is_match(below))
     });
-    Ok(all.map(|(name, content)| (&name[base..], content)).collect())
+    let mut all: Vec<_> = all.map(|(name, content)| (&name[base..], content)).collect();
+    // As a walk finds them: a folder before what only begins with its name.
+    all.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
+    Ok(all)
 }
 
-/// A pattern as Argo CD has it: `*` crosses folders.
+/// A pattern as Argo CD has it: `*` crosses folders, and two of them are not more than one.
 fn pattern(parameter: &str, text: &str) -> Result<GlobMatcher, RenderError> {
-    let glob = GlobBuilder::new(text).literal_separator(false).backslash_escape(true).build();
+    let mut single = String::with_capacity(text.len());
+    let mut escaped = false;
+    for c in text.chars() {
+        if c != '*' || escaped || !single.ends_with('*') || single.ends_with("\\*") {
+            single.push(c);
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    let glob = GlobBuilder::new(&single)
+        .literal_separator(false)
+        .backslash_escape(true)
+        .empty_alternates(true)
+        .build();
     let glob = glob.map_err(|e| {
         RenderError::input(format!("the plugin's parameter {parameter:?}: {}", e.kind()))
     })?;
@@ -81,4 +96,56 @@ fn below<'n>(name: &'n str, folder: &str) -> Option<&'n str> {
 
 fn extension(name: &str) -> Option<&str> {
     name.rsplit_once('.').map(|(_, extension)| extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::files::{Limits, Tree};
+
+    use super::*;
+
+    fn found(options: &Options) -> Vec<String> {
+        let mut tree = Tree::new(Limits::default());
+        let names = ["a.yaml", "a-b.yaml", "a/x.yaml", "a/b/y.yml", "b.json", "note.txt"];
+        for name in names {
+            tree.file(format!("repo/app/{name}").as_bytes(), Vec::new()).unwrap();
+        }
+        tree.file(b"repo/shared/s.yaml", Vec::new()).unwrap();
+        tree.link(b"repo/app/link.yaml", b"../shared/s.yaml").unwrap();
+        tree.link(b"repo/app/linked", b"../shared").unwrap();
+        // The folder itself may lie behind a link.
+        tree.link(b"way", b"repo").unwrap();
+        let files = tree.finish().unwrap();
+        let found = |folder| -> Vec<String> {
+            let all = super::files(&files, folder, options).unwrap();
+            all.into_iter().map(|(name, _)| name.to_owned()).collect()
+        };
+        assert_eq!(found("repo/app"), found("way/app"));
+        found("repo/app")
+    }
+
+    #[test]
+    fn a_folder_is_walked_as_argo_cd_walks_it() {
+        assert_eq!(found(&Options::default()), ["a-b.yaml", "a.yaml", "b.json", "link.yaml"]);
+        let deep = found(&Options { recurse: true, ..Options::default() });
+        let all = ["a/b/y.yml", "a/x.yaml", "a-b.yaml", "a.yaml", "b.json", "link.yaml"];
+        assert_eq!(deep, all);
+    }
+
+    #[test]
+    fn patterns_are_those_of_argo_cd() {
+        let check = |include: &str, expected: &[&str]| {
+            let options =
+                Options { recurse: true, include: Some(include.into()), ..Options::default() };
+            assert_eq!(found(&options), expected, "{include}");
+        };
+        check("a*", &["a/b/y.yml", "a/x.yaml", "a-b.yaml", "a.yaml"]);
+        check("**/*.yml", &["a/b/y.yml"]);
+        check("*/*.yml", &["a/b/y.yml"]);
+        check("**/a.yaml", &[]);
+        check("{a{,-b}.yaml,?.json}", &["a-b.yaml", "a.yaml", "b.json"]);
+        check("[!a]*", &["b.json", "link.yaml"]);
+        check("\\a.yaml", &["a.yaml"]);
+        check("\\**", &[]);
+    }
 }

@@ -77,8 +77,7 @@ impl Renderer {
         files: Arc<Files>,
         deadline: Instant,
     ) -> Result<(Key, Arc<Base>), RenderError> {
-        let kind = Kind::of(&files, &inputs.folder)?;
-        inputs.options.check(kind)?;
+        let kind = Kind::chosen(&files, &inputs.folder, &inputs.options)?;
         let program = self.program(kind)?;
         let files = match kind {
             Kind::Helm => {

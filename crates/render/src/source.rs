@@ -1,6 +1,6 @@
 //! What an Application's folder is: chosen as Argo CD chooses.
 
-use crate::{Files, RenderError, files};
+use crate::{Files, Options, RenderError, files};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -28,6 +28,17 @@ impl Kind {
             Err(RenderError::input(format!(
                 "there is no folder {folder:?} among the files of the source. {UPLOADED}"
             )))
+        }
+    }
+
+    /// What `folder` is taken for. One that is a kustomization as well as a chart is what the options speak of.
+    pub fn chosen(files: &Files, folder: &str, options: &Options) -> Result<Self, RenderError> {
+        let found = Self::of(files, folder)?;
+        let chart =
+            files::join(folder, "Chart.yaml").is_some_and(|path| files.get(&path).is_some());
+        match options.check(found) {
+            Err(_) if chart && options.check(Self::Helm).is_ok() => Ok(Self::Helm),
+            checked => checked.map(|()| found),
         }
     }
 

@@ -134,6 +134,17 @@ impl Work {
         Ok(path)
     }
 
+    /// A file of the source, as a tool left it.
+    pub(crate) fn read(&self, name: &str) -> Result<String, RenderError> {
+        std::fs::read_to_string(self.source().join(name))
+            .map_err(|e| RenderError::internal("can't read what a tool wrote", &e))
+    }
+
+    pub(crate) fn replace(&self, name: &str, content: &str) -> Result<(), RenderError> {
+        std::fs::write(self.source().join(name), content)
+            .map_err(|e| RenderError::internal("can't write a file down", &e))
+    }
+
     fn source(&self) -> PathBuf {
         self.0.path().join("source")
     }

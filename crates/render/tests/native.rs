@@ -10,11 +10,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use wharfinger_api::argocd::Source;
-use wharfinger_render::{Files, Images, Inputs, Native, Options, Renderer, Target, Tools, adopt};
+use wharfinger_render::{
+    Files, Images, Inputs, Native, Options, Renderer, Target, Tools, Variables, adopt,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 16] = [
     (
         "overlay/kustomization.yaml",
         "resources: [web.yaml]\ncommonAnnotations: {there: before}\ncommonLabels: {there: before}\n",
@@ -31,6 +33,14 @@ spec:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: web, image: 'shop/web:1'}]}
 ",
+    ),
+    (
+        "overlay/patch.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, labels: {patched: 'yes'}}\n",
+    ),
+    (
+        "component/kustomization.yaml",
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnameSuffix: -by-component\n",
     ),
     ("chart/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
     ("chart/values.yaml", "a: {b: none}\n"),
@@ -79,6 +89,11 @@ async fn kustomize_options_mean_the_same() {
         json!({ "commonLabels": { "there": "after" }, "forceCommonLabels": true }),
         json!({ "commonAnnotations": { "note": "with: a colon" } }),
         json!({ "commonAnnotations": { "there": "after" }, "forceCommonAnnotations": true }),
+        json!({ "commonAnnotations": { "a": "$ARGOCD_APP_NAME" }, "commonAnnotationsEnvsubst": true }),
+        json!({ "commonLabels": { "a": "${ARGOCD_APP_NAME}-$$" } , "images": ["shop/web:$ARGOCD_APP_REVISION"] }),
+        json!({ "patches": [{ "patch": "- {op: replace, path: /spec/replicas, value: 4}", "target": { "kind": "Deployment" } }] }),
+        json!({ "components": ["../component"], "patches": [{ "path": "../overlay/patch.yaml" }] }),
+        json!({ "components": ["../component", "../gone"], "ignoreMissingComponents": true }),
     ] {
         let with = check("overlay", json!({ "kustomize": options })).await;
         assert_ne!(with, without, "{options}");
@@ -97,6 +112,10 @@ async fn helm_options_mean_the_same() {
         json!({ "valuesObject": { "a": { "b": [1, 1.5, true, null, "x"] } }, "values": "a: {b: not this}" }),
         json!({ "parameters": [{ "name": "a.b", "value": "1,2" }, { "name": "c", "value": "{x,y}" }] }),
         json!({ "parameters": [{ "name": "a.b", "value": "17", "forceString": true }], "values": "a: {b: text}" }),
+        json!({ "valueFiles": ["*e.yaml", "/shared/**/*.yaml"] }),
+        json!({ "valueFiles": ["/shared/*.yaml", "$ARGOCD_APP_NAME/../one.yaml", "/shared/two.yaml"] }),
+        json!({ "fileParameters": [{ "name": "f", "path": "../README.md" }, { "name": "g.h", "path": "/shared/two.yaml" }] }),
+        json!({ "parameters": [{ "name": "a.b", "value": "$ARGOCD_APP_NAME$NOTHING$$" }] }),
         json!({ "skipCrds": true }),
         json!({ "skipTests": true }),
         json!({ "skipSchemaValidation": true, "values": "strict: 1" }),
@@ -138,12 +157,14 @@ async fn check(folder: &str, options: Value) -> Vec<Value> {
         api_versions: vec!["v1".into(), "monitoring.coreos.com/v1".into()],
     };
     let files: Files = FILES.into_iter().collect();
-    let native = Native { source: &source, folder, target: &target };
+    let variables =
+        Variables { app_name: "web".into(), revision: "0123".into(), ..Variables::default() };
+    let native = Native { source: &source, folder, target: &target, variables: &variables };
     let native = renderer.native(&native, files.clone(), Instant::now() + LONG).await.unwrap();
 
     let adopted = adopt::adopt(&source).unwrap();
     let parameters = adopted.0["plugin"].get("parameters").cloned().unwrap_or_default();
-    let options = Options::parse(&parameters.to_string()).unwrap();
+    let options = Options::parse(&parameters.to_string()).unwrap().with(&variables);
     let inputs = Inputs { folder: folder.into(), target, options, ..Inputs::default() };
     let base = renderer.base(&inputs, files, None, Instant::now() + LONG).await.unwrap();
     let ours = base.with(&Images::default()).unwrap();

@@ -170,6 +170,42 @@ async fn helm_gets_what_argo_cd_gives_it() {
 }
 
 #[tokio::test]
+async fn dependencies_come_from_the_repository_or_not_at_all() {
+    let renderer = renderer().await;
+    let chart = |dependency: &str| {
+        format!("apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{dependency}]\n")
+    };
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-lib}\n";
+    let lib = [
+        ("lib/Chart.yaml", "apiVersion: v2\nname: lib\nversion: 1.0.0\n"),
+        ("lib/templates/map.yaml", map),
+    ];
+    let beside = chart("{name: lib, version: '>=1', repository: 'file://../lib'}");
+    let files = [&lib[..], &[("web/Chart.yaml", beside.as_str())]].concat();
+    let found = base(&renderer, &inputs("web"), &files).await.unwrap();
+    assert!(found.with(&Images::default()).unwrap()[0].contains("of-lib"));
+
+    let remote = chart("{name: lib, version: '>=1', repository: 'https://127.0.0.1:1'}");
+    let files = [("web/Chart.yaml", remote.as_str()), ("web/templates/map.yaml", map)];
+    let refused = base(&renderer, &inputs("web"), &files).await.unwrap_err().to_string();
+    assert!(refused.starts_with("the chart needs lib of https://127.0.0.1:1"), "{refused}");
+}
+
+#[tokio::test]
+async fn build_options_reach_kustomize() {
+    let renderer = renderer().await;
+    let first = async |order: &str| {
+        let parameters = format!(r#"[{{"name":"buildOptions","string":"--reorder {order}"}}]"#);
+        let inputs =
+            Inputs { options: Options::parse(&parameters).unwrap(), ..inputs("overlays/dev") };
+        let found = base(&renderer, &inputs, &OVERLAY).await.unwrap();
+        found.with(&Images::default()).unwrap().remove(0)
+    };
+    assert!(first("none").await.contains("Deployment"));
+    assert!(first("legacy").await.contains("ConfigMap"));
+}
+
+#[tokio::test]
 async fn a_chart_may_be_the_root() {
     let renderer = renderer().await;
     let files: Vec<_> = CHART
@@ -260,7 +296,6 @@ async fn what_a_tool_refuses_is_told_in_its_words_and_the_same_every_time() {
         &["helm failed: ", "no way"],
     )
     .await;
-    check("c", &[("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\ndependencies: [{name: dep, version: 1.x, repository: https://example.com}]")], &["helm failed: ", "dep"]).await;
     check(
         "c",
         &[

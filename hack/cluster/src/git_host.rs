@@ -51,6 +51,20 @@ impl Git {
         self.import(repository, &changes.collect::<String>(), message)
     }
 
+    /// Makes `main` what a folder holds, links included, and gives the SHA of the commit.
+    pub fn commit_folder(&self, repository: &str, folder: &Path, message: &str) -> Result<String> {
+        {
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let bare = format!("--git-dir={}", self.bare(repository).display());
+            let tree = format!("--work-tree={}", folder.display());
+            self.git(&[&bare, &tree, "add", "--all", "--force"], b"")?;
+            let who = ["-c", "user.name=Cluster", "-c", "user.email=cluster@wharfinger.dev"];
+            let commit = [&bare, &tree, "commit", "--quiet", "--message", message];
+            self.git(&[&who[..], &commit].concat(), b"")?;
+        }
+        self.head(repository)
+    }
+
     /// Removes files from `main` and gives the SHA of the commit.
     pub fn remove(&self, repository: &str, paths: &[&str], message: &str) -> Result<String> {
         let changes = paths.iter().map(|path| format!("D {}\n", quoted(path)));

@@ -35,6 +35,7 @@ mod ports;
 mod process;
 mod progress;
 mod ready;
+mod registry;
 mod role;
 mod run;
 mod run_folder;

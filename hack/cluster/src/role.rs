@@ -31,6 +31,8 @@ pub enum Role {
     Kwok,
     /// The Git host.
     Git,
+    /// A container registry, if a test starts one.
+    Registry,
     Redis(Instance),
     RepoServer(Instance),
     ApplicationController(Instance),
@@ -62,6 +64,7 @@ impl fmt::Display for Role {
             Self::KubeScheduler => ("kube-scheduler", Instance::First),
             Self::Kwok => ("kwok", Instance::First),
             Self::Git => ("git", Instance::First),
+            Self::Registry => ("registry", Instance::First),
             Self::Redis(instance) => ("redis", instance),
             Self::RepoServer(instance) => ("argocd-repo-server", instance),
             Self::ApplicationController(instance) => ("argocd-application-controller", instance),

@@ -35,12 +35,13 @@ fn what_is_adopted_and_released_is_as_it_was() {
     check(
         Kind::Helm,
         json!({ "helm": {
-            "releaseName": "web", "valueFiles": ["values.yaml", "../prod.yaml"], "ignoreMissingValueFiles": true,
+            "releaseName": "web", "valueFiles": ["values.yaml", "../prod.yaml", "$ARGOCD_APP_NAME/*.yaml"], "ignoreMissingValueFiles": true,
             "values": "a: 1\nb: $x\n", "valuesObject": { "a": { "b": [1, "2", null, 1.5] } },
             "parameters": [
                 { "name": "a.b", "value": "1,2" }, { "name": "c", "value": "" },
                 { "name": "n", "value": "1", "forceString": true },
             ],
+            "fileParameters": [{ "name": "f", "path": "${ARGOCD_APP_NAME}.pem" }],
             "skipCrds": true, "skipTests": true, "skipSchemaValidation": true,
             "namespace": "other", "kubeVersion": "1.30.0", "apiVersions": ["x/v1"],
         } }),
@@ -56,6 +57,11 @@ fn what_is_adopted_and_released_is_as_it_was() {
             "replicas": [{ "name": "web", "count": 3 }, { "name": "db", "count": 0 }],
             "commonLabels": { "a": "b" }, "forceCommonLabels": true, "labelWithoutSelector": true,
             "labelIncludeTemplates": true, "commonAnnotations": { "c": "$d" }, "forceCommonAnnotations": true,
+            "commonAnnotationsEnvsubst": true, "components": ["../a"], "ignoreMissingComponents": true,
+            "patches": [
+                { "path": "p.yaml", "options": { "allowNameChange": true } },
+                { "patch": "- {op: remove, path: /a}\n", "target": { "kind": "Deployment", "labelSelector": "a=b" } },
+            ],
         } }),
     );
     check(
@@ -87,24 +93,29 @@ fn what_can_not_be_adopted_is_told_by_its_field() {
     check(json!({ "helm": { "passCredentials": true } }), "helm.passCredentials", "no credentials");
     check(json!({ "helm": { "version": "v3" } }), "helm.version", "remove it");
     check(
-        json!({ "helm": { "fileParameters": [{ "name": "a", "path": "b" }] } }),
+        json!({ "kustomize": { "version": "v4" } }),
+        "kustomize.version",
+        "one version of Kustomize",
+    );
+    check(
+        json!({ "kustomize": { "kubeVersion": "1.30.0" } }),
+        "kustomize.kubeVersion",
+        "remove it",
+    );
+    check(
+        json!({ "helm": { "fileParameters": [{ "name": "a", "path": "$values/b" }] } }),
         "helm.fileParameters",
-        "into values",
+        "argocd-update",
+    );
+    check(
+        json!({ "helm": { "fileParameters": [{ "name": "a", "path": "b" }, { "name": "a", "path": "c" }] } }),
+        "helm.fileParameters",
+        "more than once",
     );
     check(
         json!({ "helm": { "valueFiles": ["$values/a.yaml"] } }),
         "helm.valueFiles",
         "argocd-update",
-    );
-    check(
-        json!({ "helm": { "valueFiles": ["values-${ARGOCD_APP_NAME}.yaml"] } }),
-        "helm.valueFiles",
-        "write its value",
-    );
-    check(
-        json!({ "helm": { "parameters": [{ "name": "a", "value": "$ARGOCD_APP_REVISION" }] } }),
-        "helm.parameters",
-        "write its value",
     );
     check(
         json!({ "helm": { "parameters": [{ "name": "a", "value": "1" }, { "name": "a", "value": "2" }] } }),
@@ -113,16 +124,6 @@ fn what_can_not_be_adopted_is_told_by_its_field() {
     );
     check(json!({ "helm": { "forceString": { "a": "1" } } }), "helm.forceString", "does not have");
     check(json!({ "helm": { "values": 1 } }), "helm.values", "form");
-    check(
-        json!({ "kustomize": { "patches": [{ "patch": "x" }] } }),
-        "kustomize.patches",
-        "overlay",
-    );
-    check(
-        json!({ "kustomize": { "images": ["web:$ARGOCD_APP_REVISION"] } }),
-        "kustomize.images",
-        "write its value",
-    );
     check(
         json!({ "kustomize": { "replicas": [{ "name": "a", "count": "3" }] } }),
         "kustomize.replicas",

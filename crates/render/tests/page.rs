@@ -1,0 +1,256 @@
+//! `docs/rendering.md` has the parameters there are, and what is refused: each row of the latter is rendered here.
+//! `BLESS=1 cargo test -p wharfinger-render --test page` writes both tables anew.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::Instant;
+use wharfinger_render::{Files, Form, Inputs, Options, Renderer, Target, Tools};
+
+/// What can't be had.
+struct Row {
+    what: &'static str,
+    instead: &'static str,
+    /// Beside those that are there anyway.
+    files: &'static [(&'static str, &'static str)],
+    folder: &'static str,
+    parameters: &'static str,
+    /// Part of the refusal.
+    says: &'static str,
+}
+
+const THERE: &[(&str, &str)] = &[
+    ("chart/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
+    ("overlay/kustomization.yaml", "resources: [map.yaml]\n"),
+    ("overlay/map.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
+    ("plain/map.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
+];
+
+const REFUSED: &[Row] = &[
+    Row {
+        what: "`valueFiles` and `fileParameters` of another source: `$values/prod.yaml`",
+        instead: "put the file into the chart's repository; or keep the source native, and let the promotion step `argocd-update` write the version",
+        files: &[],
+        folder: "chart",
+        parameters: r#"[{"name":"valueFiles","array":["$values/prod.yaml"]}]"#,
+        says: "is in another source",
+    },
+    Row {
+        what: "`valueFiles` and `fileParameters` by URL",
+        instead: "copy the file into the repository",
+        files: &[],
+        folder: "chart",
+        parameters: r#"[{"name":"fileParameters","map":{"a":"https://example.com/a.pem"}}]"#,
+        says: "is remote; the plugin fetches nothing",
+    },
+    Row {
+        what: "files outside of the repository, or of what `manifest-generate-paths` covers",
+        instead: "set the annotation to cover every file that is read",
+        files: &[],
+        folder: "chart",
+        parameters: r#"[{"name":"valueFiles","array":["../../prod.yaml"]}]"#,
+        says: "lies outside of the repository or of what Argo CD handed over",
+    },
+    Row {
+        what: "dependencies of a chart that would have to be fetched, public ones and private ones",
+        instead: "run `helm dependency build` and commit what it puts into `charts`; or publish the chart with them, and take it as the source",
+        files: &[(
+            "chart/Chart.yaml",
+            "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: 1.0.0, repository: 'https://charts.example.com'}]\n",
+        )],
+        folder: "chart",
+        parameters: "",
+        says: "the chart needs db of https://charts.example.com",
+    },
+    Row {
+        what: "`helm.passCredentials`",
+        instead: "remove it; nothing is fetched",
+        files: &[],
+        folder: "chart",
+        parameters: r#"[{"name":"passCredentials","string":"true"}]"#,
+        says: "has no credentials and fetches nothing",
+    },
+    Row {
+        what: "`kustomize.version`, `helm.version`",
+        instead: "remove it, if the version of the sidecar's image will do",
+        files: &[],
+        folder: "overlay",
+        parameters: r#"[{"name":"version","string":"v4.5.7"}]"#,
+        says: "has one version of Kustomize",
+    },
+    Row {
+        what: "remote bases and components: `github.com/acme/base?ref=v1`",
+        instead: "copy them into the repository",
+        files: &[(
+            "overlay/kustomization.yaml",
+            "resources: ['https://github.com/acme/base//app?ref=v1']",
+        )],
+        folder: "overlay",
+        parameters: "",
+        says: "names the remote base",
+    },
+    Row {
+        what: "the same as parameter `components`",
+        instead: "copy them into the repository",
+        files: &[],
+        folder: "overlay",
+        parameters: r#"[{"name":"components","array":["github.com/acme/components?ref=v1"]}]"#,
+        says: "\"components\" names the remote base",
+    },
+    Row {
+        what: "patches, generators and the like that read a URL",
+        instead: "copy the file into the repository",
+        files: &[],
+        folder: "overlay",
+        parameters: r#"[{"name":"patches","array":["path: https://example.com/p.yaml"]}]"#,
+        says: "\"patches\" reads \"https://example.com/p.yaml\"",
+    },
+    Row {
+        what: "charts in a kustomization: `helmCharts`, build option `--enable-helm`, `kustomize.kubeVersion`, `kustomize.apiVersions`",
+        instead: "put the rendered chart into the repository, or take the chart as the source",
+        files: &[("overlay/kustomization.yaml", "helmCharts: [{name: db}]")],
+        folder: "overlay",
+        parameters: "",
+        says: "Kustomize would fetch a chart",
+    },
+    Row {
+        what: "build option `--enable-helm`",
+        instead: "put the rendered chart into the repository, or take the chart as the source",
+        files: &[],
+        folder: "overlay",
+        parameters: r#"[{"name":"buildOptions","string":"--enable-helm"}]"#,
+        says: "Kustomize would fetch charts",
+    },
+    Row {
+        what: "build options that run programs: `--enable-exec`, `--enable-alpha-plugins`, functions in containers",
+        instead: "keep their output in the repository",
+        files: &[],
+        folder: "overlay",
+        parameters: r#"[{"name":"buildOptions","string":"--enable-alpha-plugins --enable-exec"}]"#,
+        says: "programs of the repository would run in the sidecar",
+    },
+    Row {
+        what: "build option `--load-restrictor LoadRestrictionsNone`",
+        instead: "make the folder that holds the files a base or a component",
+        files: &[],
+        folder: "overlay",
+        parameters: r#"[{"name":"buildOptions","string":"--load-restrictor LoadRestrictionsNone"}]"#,
+        says: "files above the kustomization's folder would be read",
+    },
+    Row {
+        what: "Jsonnet files",
+        instead: "keep their output in the repository, or leave them out with `exclude`",
+        files: &[("plain/a.jsonnet", "{}")],
+        folder: "plain",
+        parameters: "",
+        says: "a.jsonnet is Jsonnet",
+    },
+    Row {
+        what: "`directory.jsonnet`",
+        instead: "keep the output in the repository",
+        files: &[],
+        folder: "plain",
+        parameters: r#"[{"name":"jsonnet","string":"{}"}]"#,
+        says: "does not render Jsonnet",
+    },
+    Row {
+        what: "`directory` options for a folder that is a chart or a kustomization",
+        instead: "point `path` at a folder of plain files",
+        files: &[],
+        folder: "chart",
+        parameters: r#"[{"name":"recurse","string":"true"}]"#,
+        says: "is for a folder of plain files, but the source is a Helm chart",
+    },
+    Row {
+        what: "a source that renders no objects",
+        instead: "if everything is to go, delete the Application",
+        files: &[("empty/values.yaml", "a: 1\n")],
+        folder: "empty",
+        parameters: "",
+        says: "rendered no objects",
+    },
+];
+
+#[test]
+fn the_page_has_every_parameter_and_every_refusal() {
+    let mut parameters =
+        "\n| parameter | form | for | what it says |\n|---|---|---|---|\n".to_owned();
+    for p in Options::PARAMETERS {
+        let form = match p.form {
+            Form::Text => "string",
+            Form::Flag => "flag",
+            Form::List => "list",
+            Form::Map => "map",
+        };
+        let (kinds, _) = p.title.split_once(": ").unwrap();
+        writeln!(parameters, "| `{}` | {form} | {kinds} | {} |", p.name, p.tooltip).unwrap();
+    }
+    let mut refused = "\n| what | instead |\n|---|---|\n".to_owned();
+    for row in REFUSED {
+        writeln!(refused, "| {} | {} |", row.what, row.instead).unwrap();
+    }
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/rendering.md");
+    let stored = fs::read_to_string(&path).unwrap();
+    let mut page = stored.clone();
+    for (name, table) in [("parameters", parameters), ("refused", refused)] {
+        let mark = format!("<!-- {name} -->\n");
+        let start = page.find(&mark).unwrap() + mark.len();
+        let end = start + page[start..].find("\n<!-- end -->").unwrap();
+        page.replace_range(start..end, &table);
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    assert!(
+        stored == page || std::env::var_os("BLESS").is_some(),
+        "docs/rendering.md is stale: BLESS=1 cargo test -p wharfinger-render --test page"
+    );
+}
+
+#[tokio::test]
+async fn every_refusal_is_one() {
+    let (_folder, tools) = tools().await;
+    for row in REFUSED {
+        let refused = match Options::parse(row.parameters) {
+            Ok(options) => {
+                let target = Target { name: "web".into(), ..Target::default() };
+                let inputs =
+                    Inputs { folder: row.folder.into(), target, options, ..Inputs::default() };
+                let files: Files = THERE.iter().chain(row.files).copied().collect();
+                let deadline = Instant::now() + Duration::from_secs(60);
+                let renderer = Renderer::new(tools.clone(), 0);
+                renderer.base(&inputs, files, None, deadline).await.unwrap_err()
+            }
+            Err(error) => error,
+        };
+        let text = refused.to_string();
+        assert!(text.contains(row.says), "{}: {text}", row.what);
+    }
+}
+
+/// Stand-ins that miss a dependency as Helm does, and build nothing: a refusal needs no more of them.
+async fn tools() -> (TempDir, Tools) {
+    let folder = TempDir::new().unwrap();
+    let script = "#!/bin/sh\n[ $1 = version ] && echo v1 && exit\necho 'Error: found in Chart.yaml, but missing in charts/ directory: db' >&2\nexit 1\n";
+    for name in ["helm", "kustomize"] {
+        let path = folder.path().join(name);
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let tools = Tools::find(folder.path().as_os_str()).await;
+    (folder, tools)
+}
+
+#[test]
+fn every_field_that_is_no_parameter_is_named() {
+    for absent in Options::ABSENT {
+        let field = format!("{}`", absent.name);
+        assert!(REFUSED.iter().any(|row| row.what.contains(&field)), "{}", absent.name);
+    }
+}

@@ -1,0 +1,37 @@
+//! A container registry, for whoever asks for one: Debian's `docker-registry`, over plain HTTP.
+
+use std::{fs, path::Path};
+
+use anyhow::Result;
+
+use crate::{cluster::Cluster, handle::Spec, ready::Ready, role::Role};
+
+impl Cluster {
+    /// Starts it, and gives its host and port.
+    pub fn start_registry(&self) -> Result<String> {
+        let folder = self.folder("registry")?;
+        let process = self.launch(Role::Registry, || {
+            let port = self.port()?;
+            let config = self.file("registry.yaml");
+            let data = folder.display();
+            fs::write(
+                &config,
+                format!(
+                    "version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: \"{data}\"}}}}\nhttp: {{addr: \"127.0.0.1:{port}\"}}\n"
+                ),
+            )?;
+            let program =
+                self.program("docker-registry").args(["serve", &config.to_string_lossy()]);
+            Ok(Spec { program, ready: Ready::Tcp(port), ports: [("http", port)].into() })
+        })?;
+        Ok(format!("127.0.0.1:{}", process.port("http")?))
+    }
+
+    /// Publishes a packed chart below `repository`, which begins with the host.
+    pub fn push_chart(&self, chart: &Path, repository: &str) -> Result<()> {
+        let chart = chart.to_string_lossy();
+        let to = format!("oci://{repository}");
+        let push = self.part("helm").args(["push", "--plain-http", &chart, &to]);
+        self.tool(&push)?.ok().map(drop)
+    }
+}
