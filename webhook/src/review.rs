@@ -2,6 +2,8 @@
 //!
 //! Types of our own: those of kube-core write a patch as a list of numbers, which the API server does not take.
 
+mod object;
+
 use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -32,9 +34,9 @@ pub struct Request {
     pub(crate) namespace: String,
     pub(crate) operation: String,
     pub(crate) user_info: User,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::read")]
     pub(crate) object: Option<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::read")]
     pub(crate) old_object: Option<Value>,
     #[serde(default)]
     pub(crate) dry_run: Option<bool>,

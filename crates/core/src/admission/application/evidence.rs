@@ -20,6 +20,9 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
         return Ok(());
     }
     let (old, new) = change.at(&["status"]);
+    if old == new {
+        return Ok(());
+    }
     // The state of the operation has a rule of its own.
     let rest = |value: Option<&Value>| {
         let mut value = value.map(lean_value).unwrap_or_default();

@@ -70,16 +70,19 @@ fn guarded(
     stage: &StageName,
 ) -> Result<Vec<Guarded>, Stop> {
     let mut paths = sources(change, old, stage)?;
-    let spec = |app: Option<&Value>| {
-        let mut spec = app.and_then(|app| app.get("spec")).map(lean_value).unwrap_or_default();
-        if let Some(spec) = spec.as_object_mut() {
-            spec.shift_remove("source");
-            spec.shift_remove("sources");
-        }
-        spec
+    let (old, new) = change.at(&["spec"]);
+    // What is as it was need not be looked at closely.
+    let rest = |spec: Option<&Value>, other: Option<&Value>| -> Value {
+        let fields = spec.and_then(Value::as_object).into_iter().flatten();
+        let differs =
+            |name: &str| other.and_then(|o| o.get(name)) != spec.and_then(|s| s.get(name));
+        let rest =
+            fields.filter(|(name, _)| *name != "source" && *name != "sources" && differs(name));
+        lean_value(&Value::Object(
+            rest.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        ))
     };
-    let review = change.context.review;
-    paths.extend(changed("spec", &spec(review.old), &spec(review.new)));
+    paths.extend(changed("spec", &rest(old, new), &rest(new, old)));
     Ok(paths.into_iter().filter_map(guard).collect())
 }
 
