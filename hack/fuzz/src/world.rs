@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arbitrary::{Result, Unstructured};
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
-use wharfinger_api::v1alpha1::Stage;
-use wharfinger_core::admission::{Fact, Facts, Identities, Question, Review, Verdict};
+use wharfinger_api::v1alpha1::{ProjectConfig, Stage};
+use wharfinger_core::admission::{Fact, Facts, Identities, Namespace, Question, Review, Verdict};
 use wharfinger_core::claim::StageName;
 
 /// What Stages hold, here.
@@ -23,6 +23,7 @@ pub struct World<'a, 'b> {
     answers: &'b mut Unstructured<'a>,
     /// What has been found out so far. It stays: a Stage does not change while an input is judged.
     stages: Vec<(StageName, Option<Arc<Stage>>)>,
+    config: Option<Option<Arc<ProjectConfig>>>,
     pub identities: Identities,
     /// Whether anybody has a permission; else it is made up each time.
     pub may: Option<bool>,
@@ -32,7 +33,7 @@ impl<'a, 'b> World<'a, 'b> {
     pub fn new(answers: &'b mut Unstructured<'a>) -> Self {
         let identities =
             Identities { controller: "controller".into(), argocd: vec!["argocd".into()] };
-        Self { answers, stages: vec![], identities, may: None }
+        Self { answers, stages: vec![], config: None, identities, may: None }
     }
 
     pub fn now() -> Timestamp {
@@ -97,7 +98,77 @@ impl<'a, 'b> World<'a, 'b> {
                 };
                 Fact::Freight { project, name, freight }
             }
+            Question::FreightOf { project, origin } => {
+                let count = self.answers.int_in_range(0..=2)?;
+                let some = (0..count).map(|n| self.some_freight(&project, COLLECTIONS[n]));
+                let freights = some.collect::<Result<Vec<_>>>()?.iter().map(read).collect();
+                Fact::FreightOf { project, origin, freights }
+            }
+            Question::Config { project, live } => {
+                let config = self.config()?;
+                Fact::Config { project, live: live || self.answers.arbitrary()?, config }
+            }
+            Question::Namespace { name } => {
+                let labelled = self.answers.arbitrary()?;
+                let there = Namespace { labelled, terminating: self.answers.ratio(1, 5)? };
+                let namespace = Some(there).filter(|_| labelled || there.terminating);
+                Fact::Namespace { name, namespace }
+            }
+            Question::Warehouse { project, name } => {
+                let subscriptions = json!([{ "image": { "repoURL": "web" } }]);
+                let warehouse = json!({ "metadata": { "name": name }, "spec": { "subscriptions": subscriptions } });
+                let there = self.answers.arbitrary::<bool>()?;
+                let warehouse = there.then(|| Box::new(read(&warehouse)));
+                Fact::Warehouse { project, name, warehouse }
+            }
+            Question::Alias { project, alias } => {
+                let freight = self.some_names()?;
+                Fact::Alias { project, alias, freight }
+            }
+            Question::Holding { project, freight } => {
+                let stages = self.some_names()?;
+                Fact::Holding { project, freight, stages }
+            }
+            Question::Target { project, name } => {
+                Fact::Target { project, name, exists: self.answers.arbitrary()? }
+            }
+            Question::Task { project, name } => {
+                let vars = json!([{ "name": "a" }, { "name": "b", "value": "1" }]);
+                let steps = json!([{ "uses": "assign", "as": "it" }, { "uses": "other" }]);
+                let there = self.answers.arbitrary::<bool>()?;
+                let task = there.then(|| Box::new(read(&json!({ "vars": vars, "steps": steps }))));
+                Fact::Task { project, name, task }
+            }
         })
+    }
+
+    fn some_names(&mut self) -> Result<Vec<String>> {
+        let count = self.answers.int_in_range(0..=2)?;
+        Ok(["dev", "prod"][..count].iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    /// How the Project works. Nobody who writes here is in `releasedBy`: leaving takes the verb.
+    fn config(&mut self) -> Result<Option<Arc<ProjectConfig>>> {
+        if let Some(config) = &self.config {
+            return Ok(config.clone());
+        }
+        let applications = match self.answers.int_in_range(0..=2)? {
+            0 => json!([]),
+            1 => json!([{ "namespace": "argocd" }]),
+            _ => json!([{ "name": "other-*" }, { "project": "[" }]),
+        };
+        let freely = match self.answers.int_in_range(0..=2)? {
+            0 => json!([]),
+            1 => json!(["path", "revision"]),
+            _ => json!(["parameters", "repository", "sources", "project", "destination"]),
+        };
+        let rules =
+            json!({ "applications": applications, "freely": freely, "releasedBy": ["bob"] });
+        let config = json!({ "metadata": { "name": "shop" }, "spec": { "wharfinger": rules } });
+        let there = self.answers.arbitrary::<bool>()?;
+        let config = there.then(|| Arc::new(read(&config)));
+        self.config = Some(config.clone());
+        Ok(config)
     }
 
     fn some_stage(&mut self, name: &StageName) -> Result<Arc<Stage>> {
