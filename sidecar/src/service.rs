@@ -9,7 +9,6 @@ use tokio::time::{Instant, timeout_at};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{error, info};
-use wharfinger_api::v1alpha1::FreightCollection;
 use wharfinger_core::usage::{self, Scope, Subscribed};
 use wharfinger_daemon::Shutdown;
 use wharfinger_render::files::{self, Limits};
@@ -114,18 +113,16 @@ impl Plugin {
             }
         };
         self.metrics.kept(self.renderer.kept());
-        let documents = base.holding(&collection, &provenance)?;
-        self.look_after(&app, &base, &collection);
+        let images = Images::of(&collection);
+        let documents = base.holding(&images, &provenance)?;
+        self.look_after(&app, &base, &images);
         Ok(documents)
     }
-}
 
-impl Plugin {
     /// Tells of Freight that is nowhere in what was rendered. What Warehouses subscribe is not for the sidecar to read.
-    fn look_after(&self, app: &AppName, base: &Base, collection: &FreightCollection) {
+    fn look_after(&self, app: &AppName, base: &Base, images: &Images) {
         let used = base.repositories().collect();
-        let checks =
-            usage::judge(&Images::of(collection), &used, &Subscribed::default(), Scope::Part);
+        let checks = usage::judge(images, &used, &Subscribed::default(), Scope::Part);
         if !checks.is_empty() {
             self.metrics.image_unused();
         }

@@ -98,7 +98,7 @@ impl<'s> Rendering<'s> {
         collection: &FreightCollection,
         provenance: Option<&Provenance>,
     ) -> Result<Rendered, Failure> {
-        let mut all = Rendered::default();
+        let (mut all, images) = (Rendered::default(), Images::of(collection));
         for (index, source) in app.sources().iter().enumerate() {
             let source = match source.plugin() {
                 Some(PLUGIN) => source.clone(),
@@ -111,8 +111,8 @@ impl<'s> Rendering<'s> {
             let prepared = self.prepare(app, &source, &wanted).await?;
             let base = self.base(app, &prepared, collection).await?;
             let documents = match provenance {
-                Some(provenance) => base.holding(collection, provenance),
-                None => base.with(&Images::of(collection)),
+                Some(provenance) => base.holding(&images, provenance),
+                None => base.with(&images),
             };
             all.documents.extend(documents.map_err(|e| failed(app, &e))?);
             all.repositories.extend(base.repositories().map(str::to_owned));

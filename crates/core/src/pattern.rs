@@ -16,7 +16,7 @@ pub enum Pattern {
 #[error("no valid {kind}: {reason}")]
 pub struct NoPattern {
     kind: &'static str,
-    reason: String,
+    pub reason: String,
 }
 
 impl Pattern {
@@ -54,12 +54,7 @@ impl Pattern {
         match RegexBuilder::new(text).size_limit(SIZE).build() {
             Ok(regex) => Ok(Self::Regex(regex)),
             Err(regex::Error::CompiledTooBig(_)) => Err(no("it is too large")),
-            Err(e) => {
-                // What comes before the last line draws the text and points at it.
-                let drawn = e.to_string();
-                let last = drawn.lines().last().unwrap_or_default();
-                Err(no(last.trim_start_matches("error: ")))
-            }
+            Err(e) => Err(no(&fault(&e))),
         }
     }
 
@@ -73,7 +68,14 @@ impl Pattern {
 }
 
 /// How much memory a compiled expression may take.
-const SIZE: usize = 1 << 20;
+pub(crate) const SIZE: usize = 1 << 20;
+
+/// What is wrong with an expression, in words: what comes before the last line draws the text and points at it.
+pub(crate) fn fault(error: &regex::Error) -> String {
+    let drawn = error.to_string();
+    let last = drawn.lines().last().unwrap_or_default();
+    last.trim_start_matches("error: ").to_owned()
+}
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use std::ptr;
 
 use crate::{Kind, Options, RenderError};
 use serde_json::Value;
-use wharfinger_api::v1alpha1::{FreightCollection, GROUP};
+use wharfinger_api::v1alpha1::GROUP;
 use wharfinger_core::substitute::{self, ImageForm, Images, Provenance};
 use wharfinger_core::url::normalise_image;
 
@@ -65,10 +65,10 @@ impl Base {
     /// options ask for it.
     pub fn holding(
         &self,
-        collection: &FreightCollection,
+        images: &Images,
         provenance: &Provenance,
     ) -> Result<Vec<String>, RenderError> {
-        self.documents(&Images::of(collection), Some(provenance))
+        self.documents(images, Some(provenance))
     }
 
     /// The documents with images in them, as JSON. They say nothing of a Stage.
@@ -370,7 +370,8 @@ mod tests {
         let ours = json!({ "wharfinger.dev/collection": "c", "wharfinger.dev/freight": "f", "wharfinger.dev/generation": "7", "wharfinger.dev/stage": "shop:dev" });
         let check = |object: Value, annotations: Option<Value>| {
             let said = options(&json!([{ "name": "provenance", "string": "true" }]));
-            let rendered = base(&object, &said).holding(&collection, &provenance).unwrap();
+            let images = Images::of(&collection);
+            let rendered = base(&object, &said).holding(&images, &provenance).unwrap();
             let mut wanted = object.clone();
             if let Some(annotations) = annotations {
                 wanted["metadata"]["annotations"] = annotations;
@@ -382,8 +383,7 @@ mod tests {
             assert_eq!(rendered[0].len(), wanted.to_string().len());
 
             let silent = base(&object, &Options::default());
-            let images = Images::of(&collection);
-            assert_eq!(silent.holding(&collection, &provenance), silent.with(&images));
+            assert_eq!(silent.holding(&images, &provenance), silent.with(&images));
         };
         let deployment = |metadata: Value| {
             json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": { "template": {

@@ -4,9 +4,8 @@ use ::regex::{Regex, RegexBuilder};
 
 use super::budget::Budget;
 use super::value::{Fault, Value};
+use crate::pattern::{SIZE, fault};
 
-/// How much memory a compiled one may take.
-const SIZE: usize = 1 << 20;
 /// Steps that compiling one is worth.
 const COMPILING: usize = 20_000;
 
@@ -14,12 +13,7 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, Fault> {
     let translated = translate(pattern)?;
     RegexBuilder::new(&translated).size_limit(SIZE).build().map_err(|error| match error {
         ::regex::Error::CompiledTooBig(_) => "the regular expression is too large".into(),
-        error => {
-            // What comes before the last line draws the text and points at it.
-            let drawn = error.to_string();
-            let last = drawn.lines().last().unwrap_or_default();
-            format!("no regular expression: {}", last.trim_start_matches("error: "))
-        }
+        error => format!("no regular expression: {}", fault(&error)),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use globset::{GlobBuilder, GlobMatcher};
+use wharfinger_core::pattern::Pattern;
 
 use crate::files::{self, Files};
 use crate::source::UPLOADED;
@@ -103,7 +103,7 @@ pub(crate) fn matching(
                 all
             } else {
                 let below = folders(files, folder).into_iter();
-                below.filter(|f| matcher.is_match(base(f))).collect()
+                below.filter(|f| matcher.matches(base(f))).collect()
             }
         };
         ahead = ahead.iter().flat_map(inside).collect();
@@ -111,22 +111,16 @@ pub(crate) fn matching(
     let matcher = matcher(name, last)?;
     let inside = |folder: &String| {
         let here = files.below(folder).map(|(name, _)| name).filter(|name| !name.contains('/'));
-        let found = here.filter(|name| matcher.is_match(name));
+        let found = here.filter(|name| matcher.matches(name));
         found.filter_map(|name| files::join(folder, name)).collect::<Vec<_>>()
     };
     Ok(ahead.iter().flat_map(inside).collect())
 }
 
-fn matcher(name: &str, part: &str) -> Result<GlobMatcher, RenderError> {
-    let glob = GlobBuilder::new(part)
-        .literal_separator(true)
-        .backslash_escape(true)
-        .empty_alternates(true)
-        .build();
-    let glob = glob.map_err(|e| {
-        RenderError::Input(format!("the values file {name:?} is no pattern: {}", e.kind()))
-    })?;
-    Ok(glob.compile_matcher())
+fn matcher(name: &str, part: &str) -> Result<Pattern, RenderError> {
+    Pattern::glob(part).map_err(|e| {
+        RenderError::Input(format!("the values file {name:?} is no pattern: {}", e.reason))
+    })
 }
 
 /// The folders in a folder.

@@ -179,8 +179,10 @@ pub(in crate::admission) fn changed(path: &str, old: &Value, new: &Value) -> Vec
     }
     let keys: BTreeSet<_> =
         [old, new].into_iter().filter_map(Value::as_object).flat_map(Map::keys).collect();
-    let at = |value: &Value, key: &str| value.get(key).cloned().unwrap_or_default();
     keys.into_iter()
-        .flat_map(|key| changed(&format!("{path}.{key}"), &at(old, key), &at(new, key)))
+        .flat_map(|key| {
+            let [old, new] = [old, new].map(|value| value.get(key).unwrap_or(&Value::Null));
+            changed(&format!("{path}.{key}"), old, new)
+        })
         .collect()
 }

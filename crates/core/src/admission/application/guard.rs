@@ -74,13 +74,11 @@ fn guarded(
     // What is as it was need not be looked at closely.
     let rest = |spec: Option<&Value>, other: Option<&Value>| -> Value {
         let fields = spec.and_then(Value::as_object).into_iter().flatten();
-        let differs =
-            |name: &str| other.and_then(|o| o.get(name)) != spec.and_then(|s| s.get(name));
-        let rest =
-            fields.filter(|(name, _)| *name != "source" && *name != "sources" && differs(name));
-        lean_value(&Value::Object(
-            rest.map(|(name, value)| (name.clone(), value.clone())).collect(),
-        ))
+        let rest = fields.filter(|(name, value)| {
+            !["source", "sources"].contains(&name.as_str())
+                && other.and_then(|o| o.get(name.as_str())) != Some(value)
+        });
+        lean_value(&rest.map(|(name, value)| (name.clone(), value.clone())).collect())
     };
     paths.extend(changed("spec", &rest(old, new), &rest(new, old)));
     Ok(paths.into_iter().filter_map(guard).collect())
