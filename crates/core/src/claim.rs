@@ -102,16 +102,16 @@ pub fn authorized(annotation: &str) -> Result<Vec<StageName>, Malformed> {
 
 /// The one Stage whose Freight an Application is rendered with.
 pub fn the_stage(annotation: Option<&str>) -> Result<StageName, Check> {
-    let fix = format!("Set the annotation {AUTHORIZED_STAGE} to one <project>:<stage>");
+    let fix = || format!("Set the annotation {AUTHORIZED_STAGE} to one <project>:<stage>");
     let Some(annotation) = annotation else {
         let text = format!(
             "the Application uses the plugin {PLUGIN} but has no annotation {AUTHORIZED_STAGE}"
         );
-        return Err(Check::failed(Code::AuthorizedStage, text).fix(fix));
+        return Err(Check::failed(Code::AuthorizedStage, text).fix(fix()));
     };
     let stages = authorized(annotation).map_err(|e| {
         Check::failed(Code::AuthorizedStage, format!("annotation {AUTHORIZED_STAGE}: {e}"))
-            .fix(fix.clone())
+            .fix(fix())
     })?;
     match <[StageName; 1]>::try_from(stages) {
         Ok([stage]) => Ok(stage),
@@ -120,7 +120,7 @@ pub fn the_stage(annotation: Option<&str>) -> Result<StageName, Check> {
                 "annotation {AUTHORIZED_STAGE} names {} Stages; an Application that uses the plugin {PLUGIN} belongs to exactly one",
                 stages.len()
             );
-            Err(Check::failed(Code::AuthorizedStage, text).fix(fix))
+            Err(Check::failed(Code::AuthorizedStage, text).fix(fix()))
         }
     }
 }

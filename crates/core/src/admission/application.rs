@@ -14,7 +14,7 @@ mod operation;
 mod source;
 
 use serde_json::Value;
-use wharfinger_api::additions::BREAK_GLASS;
+use wharfinger_api::additions::{BREAK_GLASS, PLUGIN};
 use wharfinger_api::argocd::{Application, Sources as _};
 use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
 
@@ -24,6 +24,7 @@ use crate::claim::{StageName, ours, the_stage};
 pub(super) use inject::mutate;
 
 pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
+    ask_first(context)?;
     // Deleting an Application takes what it deploys with it; it does not change what it deploys.
     let Some(new) = context.after()? else { return Ok(Allowed::default()) };
     let change = Change { context, old: context.before()?, new };
@@ -42,6 +43,23 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     }
     allowed.events.extend(glass::event(&change));
     Ok(allowed)
+}
+
+/// Asks for the Stage that nearly every rule takes, unless the rules are lifted. To be asked for it when the Applications
+/// are understood means to understand them twice, which is most of the work.
+fn ask_first(context: &Context<'_>) -> Result<(), Stop> {
+    let new = context.review.new;
+    let Some(spec) = new.and_then(|new| new.get("spec")) else { return Ok(()) };
+    let several = spec.get("sources").and_then(Value::as_array).into_iter().flatten();
+    let mut names =
+        spec.get("source").into_iter().chain(several).map(|s| s.pointer("/plugin/name"));
+    if names.any(|name| name.and_then(Value::as_str) == Some(PLUGIN))
+        && Context::annotation(new, BREAK_GLASS).is_none()
+        && let Ok(stage) = the_stage(Context::annotation(new, AUTHORIZED_STAGE))
+    {
+        context.facts.stage(&stage)?;
+    }
+    Ok(())
 }
 
 /// The rules that break-glass lifts. What is returned is a warning.

@@ -6,8 +6,8 @@ use wharfinger_api::additions::BREAK_GLASS;
 use wharfinger_api::argocd::{Application, Source, Sources as _};
 use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
 
-use super::Allowed;
 use super::source::{newest, same};
+use super::{Allowed, ask_first};
 use crate::admission::facts::{ask_stage, status};
 use crate::admission::{Context, Stop};
 use crate::claim::{Claim, Claimed, StageName, ours, the_stage};
@@ -19,6 +19,7 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
     if context.by_controller() {
         return untouched;
     }
+    ask_first(context)?;
     // What can't be understood is left as it is: the validation that follows says why not.
     let (Some(object), Ok(Some(new)), Ok(old)) =
         (context.review.new, context.after::<Application>(), context.before::<Application>())
