@@ -46,7 +46,7 @@ pub use error::Error;
 use evaluate::Surroundings;
 pub use functions::Functions;
 use syntax::Node;
-pub use template::{document, template};
+pub use template::{Evaluation, document, has_expression, template};
 use value::Value;
 
 /// How long the text of an expression may be.
@@ -106,13 +106,18 @@ impl Program {
 pub struct Environment<'a> {
     variables: BTreeMap<String, Value>,
     functions: Functions<'a>,
-    now: Timestamp,
+    now: Option<Timestamp>,
 }
 
 impl<'a> Environment<'a> {
     /// Nothing but functions. `now()` is this instant.
     pub fn new(functions: Functions<'a>, now: Timestamp) -> Self {
-        Self { variables: BTreeMap::new(), functions, now }
+        Self { variables: BTreeMap::new(), functions, now: Some(now) }
+    }
+
+    /// Nothing but functions, and no `now()`: the same text comes to the same value at any time.
+    pub fn timeless(functions: Functions<'a>) -> Self {
+        Self { variables: BTreeMap::new(), functions, now: None }
     }
 
     /// Adds a variable. Its numbers become floats.

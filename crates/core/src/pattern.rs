@@ -68,7 +68,7 @@ impl Pattern {
 }
 
 /// How much memory a compiled expression may take.
-pub(crate) const SIZE: usize = 1 << 20;
+const SIZE: usize = 1 << 20;
 
 /// What is wrong with an expression, in words: what comes before the last line draws the text and points at it.
 pub(crate) fn fault(error: &regex::Error) -> String {

@@ -19,10 +19,10 @@ pub(super) struct Builtin {
     pub(super) call: fn(&[Value], &mut Moment<'_>) -> Result<Value, Fault>,
 }
 
-/// When an expression is evaluated, and how much it may still take.
+/// When an expression is evaluated, where it may know, and how much it may still take.
 #[derive(Debug)]
 pub(super) struct Moment<'b> {
-    pub(super) now: Timestamp,
+    pub(super) now: Option<Timestamp>,
     pub(super) budget: &'b mut Budget,
 }
 

@@ -4,7 +4,11 @@ use ::regex::{Regex, RegexBuilder};
 
 use super::budget::Budget;
 use super::value::{Fault, Value};
-use crate::pattern::{SIZE, fault};
+use crate::pattern::fault;
+
+/// How much memory a compiled one may take. In the worst case each character of a text is held against all of it, so this
+/// bounds what a step may cost.
+const SIZE: usize = 1 << 17;
 
 /// Steps that compiling one is worth.
 const COMPILING: usize = 20_000;

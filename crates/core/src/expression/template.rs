@@ -18,7 +18,12 @@ const RESERVED: [&str; 3] = ["quote", "asYAML", "asJSON"];
 
 /// The value of text in which expressions stand between `${{` and `}}`, or `${%` and `%}`. Without any it is the text.
 pub fn template(text: &str, environment: &Environment<'_>) -> Result<Coerced, Error> {
-    Evaluation { environment, budget: Budget::new() }.template(text)
+    Evaluation::new(environment).template(text)
+}
+
+/// Whether expressions stand in text.
+pub fn has_expression(text: &str) -> bool {
+    DELIMITERS.iter().any(|(start, _)| text.contains(start))
 }
 
 /// The JSON of a document, which is an object, with the value of every text in it. Keys stay as they are.
@@ -31,7 +36,7 @@ pub fn document(text: &str, environment: &Environment<'_>) -> Result<Json, Error
     }
     let json = serde_json::from_str(text)
         .map_err(|e| Error::new(format!("no JSON; expressions have to stand in quotes: {e}")))?;
-    let mut evaluation = Evaluation { environment, budget: Budget::new() };
+    let mut evaluation = Evaluation::new(environment);
     match json {
         Json::Null => Ok(Json::Null),
         Json::Object(entries) => evaluation.object(entries, DEEPEST),
@@ -39,51 +44,67 @@ pub fn document(text: &str, environment: &Environment<'_>) -> Result<Json, Error
     }
 }
 
-struct Evaluation<'e> {
+/// Evaluates, until what all of it may take together is used up.
+pub struct Evaluation<'e> {
     environment: &'e Environment<'e>,
     budget: Budget,
 }
 
-impl Evaluation<'_> {
+impl<'e> Evaluation<'e> {
+    pub fn new(environment: &'e Environment<'e>) -> Self {
+        Self { environment, budget: Budget::new() }
+    }
+
+    /// Text with the values of the expressions in it, and the value itself of text that is one expression.
+    ///
+    /// Unlike in a [`template`], what is text stays text: the tag `1.10` does not become a number. So nothing has to be
+    /// quoted here, and what Kargo's `quote` and its like put around a value is taken off.
+    pub fn fill(&mut self, text: &str) -> Result<Json, Error> {
+        let parts = parts(text)?;
+        if let [Part::Expression(only)] = parts[..] {
+            return match self.expression(only)? {
+                Written::Text(text) => Ok(unquoted(&text).into()),
+                Written::Json(json) => serde_json::from_str(&json)
+                    .map_err(|e| Error::new(format!("the result is no JSON: {e}"))),
+            };
+        }
+        let mut filled = String::new();
+        for part in parts {
+            match part {
+                Part::Text(text) => filled.push_str(text),
+                Part::Expression(expression) => match self.expression(expression)? {
+                    Written::Text(text) => filled.push_str(unquoted(&text)),
+                    Written::Json(json) => filled.push_str(&json),
+                },
+            }
+        }
+        Ok(filled.into())
+    }
+
     fn template(&mut self, text: &str) -> Result<Coerced, Error> {
-        if !DELIMITERS.iter().any(|(start, _)| text.contains(start)) {
+        if !has_expression(text) {
             return Ok(Coerced::Json(text.into()));
         }
-        if text.len() > LONGEST {
-            return Err(too_long());
-        }
         let mut finished = String::new();
-        let mut rest = text;
-        loop {
-            let found = DELIMITERS
-                .iter()
-                .filter_map(|(start, end)| Some((rest.find(start)?, *start, *end)))
-                .min_by_key(|(at, ..)| *at);
-            let Some((at, start, end)) = found else { break };
-            let inside = &rest[at + start.len()..];
-            let Some(length) = inside.find(end) else {
-                return Err(Error::new(format!("{start} is not closed; {end} is missing")));
-            };
-            finished.push_str(&rest[..at]);
-            rest = &inside[length + end.len()..];
-            // An empty expression ends them all, as in Kargo.
-            if length == 0 {
-                break;
+        for part in parts(text)? {
+            match part {
+                Part::Text(text) => finished.push_str(text),
+                Part::Expression(expression) => match self.expression(expression)? {
+                    Written::Text(text) | Written::Json(text) => finished.push_str(&text),
+                },
             }
-            finished.push_str(&self.expression(&inside[..length])?);
         }
-        finished.push_str(rest);
         Ok(coerce::coerce(&finished))
     }
 
-    /// Text as it is, all else as JSON.
-    fn expression(&mut self, text: &str) -> Result<String, Error> {
+    fn expression(&mut self, text: &str) -> Result<Written, Error> {
         let environment = self.environment;
         let program = compile(text, &environment.functions)?;
         let mut moment = Moment { now: environment.now, budget: &mut self.budget };
         match program.evaluate_within(environment, &mut moment)? {
-            Value::Text(text) => Ok(text.as_ref().into()),
+            Value::Text(text) => Ok(Written::Text(text.as_ref().into())),
             other => print::json(&other, moment.budget)
+                .map(Written::Json)
                 .map_err(|fault| Error::new(format!("the result {fault}"))),
         }
     }
@@ -110,6 +131,56 @@ impl Evaluation<'_> {
             other => Ok(coerce::floats(other)),
         }
     }
+}
+
+/// A piece of a template.
+#[derive(Clone, Copy, Debug)]
+enum Part<'t> {
+    Text(&'t str),
+    /// What stands between the delimiters.
+    Expression(&'t str),
+}
+
+/// The value of an expression, written: text as it is, all else as JSON.
+enum Written {
+    Text(String),
+    Json(String),
+}
+
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+}
+
+fn parts(text: &str) -> Result<Vec<Part<'_>>, Error> {
+    if text.len() > LONGEST {
+        return Err(too_long());
+    }
+    let mut parts = vec![];
+    let mut rest = text;
+    loop {
+        let found = DELIMITERS
+            .iter()
+            .filter_map(|(start, end)| Some((rest.find(start)?, *start, *end)))
+            .min_by_key(|(at, ..)| *at);
+        let Some((at, start, end)) = found else { break };
+        let inside = &rest[at + start.len()..];
+        let Some(length) = inside.find(end) else {
+            return Err(Error::new(format!("{start} is not closed; {end} is missing")));
+        };
+        if at > 0 {
+            parts.push(Part::Text(&rest[..at]));
+        }
+        rest = &inside[length + end.len()..];
+        // An empty expression ends them all, as in Kargo.
+        if length == 0 {
+            break;
+        }
+        parts.push(Part::Expression(&inside[..length]));
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest));
+    }
+    Ok(parts)
 }
 
 fn too_long() -> Error {

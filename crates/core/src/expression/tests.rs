@@ -260,3 +260,49 @@ fn a_number_is_coerced_to_what_go_would_read() {
         assert_eq!(coerce::coerce(text), Coerced::Json(expected), "{text:?}");
     }
 }
+
+#[test]
+fn what_is_filled_in_is_what_it_is() {
+    let collection = json!({ "id": "c", "items": { "Warehouse/w": {
+        "name": "f", "origin": { "kind": "Warehouse", "name": "w" },
+        "images": [{ "repoURL": "nginx", "tag": "1.10" }],
+    } } });
+    let collection = serde_json::from_value(collection).unwrap();
+    let functions = Functions::default().with_utilities().with_freight(&collection);
+    let environment = Environment::timeless(functions);
+    let fill = |text: &str| Evaluation::new(&environment).fill(text);
+    for (text, expected) in [
+        ("plain", json!("plain")),
+        ("", json!("")),
+        ("1.10", json!("1.10")),
+        ("${{ imageFrom('nginx').Tag }}", json!("1.10")),
+        ("${% imageFrom('nginx').Tag %}", json!("1.10")),
+        ("${{ quote(imageFrom('nginx').Tag) }}", json!("1.10")),
+        ("v${{ imageFrom('nginx').Tag }}-${{ 1 + 1 }}", json!("v1.10-2")),
+        ("${{ 1 + 1 }}", json!(2)),
+        ("${{ 1 + 1 }} ", json!("2 ")),
+        ("${{ 'a' == 'a' }}", json!(true)),
+        ("${{ {'a': [1, 'x']} }}", json!({ "a": [1, "x"] })),
+        ("${{ nil }}", json!(null)),
+        ("${{ \"${{\" }} stays", json!("${{ stays")),
+    ] {
+        assert_eq!(fill(text), Ok(expected), "{text}");
+    }
+    for (text, expected) in [
+        ("${{ 1", "${{ is not closed; }} is missing"),
+        ("${{ imageFrom('nope').Tag }}", "nil has no such member, at column 20"),
+        (
+            "${{ now() }}",
+            "now is not to be had here: the result would depend on the time, at column 2",
+        ),
+    ] {
+        assert_eq!(fill(text).unwrap_err().to_string(), expected, "{text}");
+    }
+
+    // What all of them take together is bounded.
+    let mut evaluation = Evaluation::new(&environment);
+    let mut costly = || evaluation.fill("${{ len(1..400000) }}");
+    assert_eq!(costly(), Ok(json!(400_000)));
+    let all: Vec<_> = std::iter::repeat_with(costly).take(4).collect();
+    assert!(all.iter().any(Result::is_err), "{all:?}");
+}

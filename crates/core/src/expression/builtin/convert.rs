@@ -28,9 +28,13 @@ pub(super) const ALL: &[Builtin] = &[
             [] | [Type::Zone] => Ok(Type::Time),
             _ => Err("takes no argument, or a time zone".into()),
         },
-        call: |v, moment| match v {
-            [Value::Zone(zone)] => Ok(time::in_zone(moment.now, zone.clone())),
-            _ => Ok(time::in_zone(moment.now, TimeZone::UTC)),
+        call: |v, moment| {
+            let now =
+                moment.now.ok_or("is not to be had here: the result would depend on the time")?;
+            Ok(match v {
+                [Value::Zone(zone)] => time::in_zone(now, zone.clone()),
+                _ => time::in_zone(now, TimeZone::UTC),
+            })
         },
     },
     Builtin {
