@@ -1,7 +1,7 @@
 //! What Argo CD asks for, from the environment it gives a plugin. All of it is text that users may write.
 
 use wharfinger_core::claim::{Claimed, Malformed};
-use wharfinger_render::{Charts, Inputs, Options, Target, Variables};
+use wharfinger_render::{Inputs, Options, Target, Variables};
 
 use crate::refusal::Refusal;
 
@@ -72,10 +72,10 @@ impl Asked {
 }
 
 impl Asked {
-    /// What the base is made from, in this folder of the files.
-    pub fn inputs(self, folder: String, charts: Charts) -> Inputs {
+    /// What the base is made from, in this folder of the files, besides Freight.
+    pub fn inputs(self, folder: String) -> Inputs {
         let Self { target, options, source, .. } = self;
-        Inputs { folder, target, options, repository: source.repo_url, charts }
+        Inputs { folder, target, options, repository: source.repo_url, ..Inputs::default() }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use wharfinger_daemon::{Tasks, kube_client};
 use wharfinger_render::files::Limits;
-use wharfinger_render::{Charts, Files, Images, Renderer, Tools};
+use wharfinger_render::{Files, Images, Renderer, Tools};
 
 use crate::asked::Asked;
 use crate::claim::{Granted, grant};
@@ -55,7 +55,7 @@ async fn render(argocd_namespace: &str, limits: Limits) -> anyhow::Result<Vec<St
     let (root, folder) = locate(&env::current_dir()?, path);
     let files = spawn_blocking(move || Files::read(&root, limits)).await?.map_err(Refusal::from)?;
     let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;
-    let inputs = asked.inputs(folder, Charts::of(&collection));
+    let inputs = asked.inputs(folder).with_freight(&collection).await.map_err(Refusal::from)?;
     let base = Renderer::new(tools, 0).base(&inputs, files, None, Instant::now() + LIMIT).await;
     Ok(base
         .and_then(|base| base.holding(&Images::of(&collection), &provenance))

@@ -12,7 +12,7 @@ use tracing::{error, info};
 use wharfinger_core::usage::{self, Scope, Subscribed};
 use wharfinger_daemon::Shutdown;
 use wharfinger_render::files::{self, Limits};
-use wharfinger_render::{Base, Charts, Form, Images, Options, Renderer};
+use wharfinger_render::{Base, Form, Images, Options, Renderer};
 
 use crate::asked::{AppName, Asked};
 use crate::authority::LocalAuthority;
@@ -102,7 +102,7 @@ impl Plugin {
         self.metrics.received(sent.bytes.len());
 
         let app = asked.app.clone();
-        let inputs = asked.inputs(folder, Charts::of(&collection));
+        let inputs = asked.inputs(folder).with_freight(&collection).await?;
         let base = match self.renderer.recall(&inputs, &sent.sha256) {
             Some(base) => base,
             None => {

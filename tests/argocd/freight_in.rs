@@ -78,6 +78,57 @@ fn images_get_where_they_are_used_and_objects_say_whose_freight_it_is() -> Resul
     Ok(())
 }
 
+#[test]
+fn expressions_are_evaluated_before_helm_runs() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "expressions")?;
+    project.stage("dev")?;
+    let app = App::new(&project, "web", "dev", Kind::Helm)?;
+    let settings = format!("{}/templates/settings.yaml", app.name);
+    project.commit(&[(&settings, SETTINGS)])?;
+    let tag = format!("${{{{ imageFrom('{IMAGE}').Tag }}}}");
+    let app = app.with(|spec, _| {
+        let values = format!("args: [\"--version={tag}\"]\ncount: ${{{{ 1 + 1 }}}}\ntag: {tag}\n");
+        spec["source"]["plugin"]["parameters"] = json!([
+            { "name": "values", "string": values },
+            { "name": "parameters", "map": { "set": format!("$ARGOCD_APP_NAME-{tag}") } },
+        ]);
+    });
+    app.create()?;
+    for version in ["1.10", "1.20"] {
+        let freight = project.freight(version)?;
+        project.promoted("dev", &freight)?;
+        let settings = project.admin.get("configmap", &project.name, "settings")?;
+        let expected = json!({
+            "args": format!("--version={version}"), "count": "int64 2", "tag": format!("string {version}"),
+            "set": format!("{}-{version}", app.name),
+        });
+        ensure!(settings["data"] == expected, "{settings:#}");
+    }
+    let printed = cluster.wharf(&["render", "--app", &app.name])?;
+    ensure!(printed.stdout.contains("--version=1.20"), "{printed:#?}");
+
+    // What goes wrong is told where Argo CD tells it, and nothing else is deployed.
+    app.merge(&json!({ "spec": { "source": { "plugin": { "parameters": [
+        { "name": "values", "string": "tag: ${{ imageFrom('ghcr.io/acme/nope').Tag }}" },
+    ] } } } }))?;
+    let error = app.comparison_error()?;
+    ensure!(error.contains("\"values\".tag: nil has no such member"), "{error}");
+    let settings = project.admin.get("configmap", &project.name, "settings")?;
+    ensure!(settings["data"]["args"] == "--version=1.20", "{settings:#}");
+    Ok(())
+}
+
+const SETTINGS: &str = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data:
+  args: {{ first .Values.args | quote }}
+  count: {{ printf \"%T %v\" (int64 .Values.count) .Values.count | quote }}
+  tag: {{ printf \"%T %v\" .Values.tag .Values.tag | quote }}
+  set: {{ .Values.set | quote }}
+";
+
 const MORE: &str = "apiVersion: v1
 kind: List
 items:

@@ -18,8 +18,8 @@ use wharfinger_api::v1alpha1::FreightCollection;
 use wharfinger_core::converge::pinned;
 use wharfinger_render::adopt::{Unconvertible, adopt};
 use wharfinger_render::{
-    Base, Charts, Files, Images, Inputs, Kind, Native, Options, Provenance, RenderError, Renderer,
-    Target, Tools, Variables, files,
+    Base, Files, Images, Inputs, Kind, Native, Options, Provenance, RenderError, Renderer, Target,
+    Tools, Variables, files,
 };
 
 use crate::argocd::App;
@@ -197,8 +197,9 @@ impl<'s> Rendering<'s> {
         let options = options(&prepared.source).map_err(|e| failed(app, &e))?;
         let options = options.with(&prepared.variables);
         let Prepared { source, folder, files, target, .. } = prepared.clone();
-        let (repository, charts) = (source.repo_url().to_owned(), Charts::of(collection));
-        let inputs = Inputs { folder, target, options, repository, charts };
+        let repository = source.repo_url().to_owned();
+        let inputs = Inputs { folder, target, options, repository, ..Inputs::default() };
+        let inputs = inputs.with_freight(collection).await.map_err(|e| failed(app, &e))?;
         let base = self.renderer.base(&inputs, files, None, Instant::now() + LIMIT).await;
         base.map_err(|e| failed(app, &e))
     }

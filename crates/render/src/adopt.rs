@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use wharfinger_api::additions::{ENV_FREIGHT, ENV_STAGE, PLUGIN};
 use wharfinger_api::argocd::Source;
+use wharfinger_core::expression::has_expression;
 use wharfinger_core::substitute::repository_of;
 
 use crate::options::{
@@ -24,6 +25,10 @@ pub struct Unconvertible {
     pub field: String,
     pub text: String,
 }
+
+const AN_EXPRESSION: &str = "it holds ${{ or ${%, which begins an expression for the plugin; write ${{ \"${{\" }} for it, or ${{ \"${%\" }}, and adopt the source by hand";
+const FOR_US_ALONE: &str =
+    "it holds an expression, which is mere text in a native source; write its value in its place";
 
 /// A native source as one that is rendered with Freight.
 pub fn adopt(source: &Source) -> Result<Source, Unconvertible> {
@@ -63,6 +68,9 @@ pub fn adopt(source: &Source) -> Result<Source, Unconvertible> {
             let Some(known) = known.filter(|p| p.name != FORCE_STRING) else {
                 return Err(refused(path, missing(kind, field)));
             };
+            if has_expression(&value.to_string()) {
+                return Err(refused(path, AN_EXPRESSION));
+            }
             set.extend(to_plugin(known, value).map_err(|text| refused(path, text))?);
         }
     }
@@ -101,6 +109,9 @@ pub fn release(source: &Source, kind: Kind) -> Result<Source, Unconvertible> {
     for entry in parameters.as_array().into_iter().flatten() {
         let name = entry.get("name").and_then(Value::as_str).unwrap_or_default();
         let Some(known) = parameter(name, kind) else { continue };
+        if has_expression(&entry.to_string()) {
+            return Err(refused(name, FOR_US_ALONE));
+        }
         let value = to_native(known, entry).map_err(|text| refused(name, text))?;
         match (options.get_mut(PARAMETERS).and_then(Value::as_array_mut), value) {
             // Both kinds of Helm's parameters are one list.

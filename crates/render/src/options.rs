@@ -2,6 +2,7 @@
 //! native sources.
 
 mod build;
+mod expressions;
 mod patch;
 mod table;
 
@@ -339,6 +340,13 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_documentation_are_sound() {
+        let freight = serde_json::json!({ "id": "c", "items": { "Warehouse/w": {
+            "name": "f", "origin": { "kind": "Warehouse", "name": "w" },
+            "images": [{ "repoURL": "ghcr.io/acme/web", "tag": "v1" }],
+            "commits": [{ "repoURL": "https://github.com/acme/web", "id": "abc" }],
+            "charts": [{ "repoURL": "oci://ghcr.io/acme/charts/web", "version": "1.0.0" }],
+        } } });
+        let freight = serde_json::from_value(freight).unwrap();
         let check = |page: &str, kinds: &[Kind]| {
             let examples: Vec<_> = page.split("```yaml\n").skip(1).collect();
             assert_eq!(examples.len(), kinds.len());
@@ -348,10 +356,14 @@ mod tests {
                 let options = Options::parse(&source["plugin"]["parameters"].to_string()).unwrap();
                 options.check(*kind).unwrap();
                 assert_ne!(options, Options::default());
+                options.evaluated(&freight).unwrap();
             }
         };
         check(include_str!("../../../docs/adopt.md"), &[Kind::Helm]);
-        check(include_str!("../../../docs/rendering.md"), &[Kind::Helm, Kind::Kustomize]);
+        check(
+            include_str!("../../../docs/rendering.md"),
+            &[Kind::Helm, Kind::Kustomize, Kind::Helm],
+        );
 
         let page = include_str!("../../../docs/freight.md");
         let (_, example) = page.split_once("```yaml\n").unwrap();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout_at};
+use wharfinger_api::v1alpha1::FreightCollection;
 
 use crate::blocking::blocking;
 use crate::cache::{Cache, Key};
@@ -21,6 +22,18 @@ pub struct Inputs {
     pub repository: String,
     /// The charts of the Freight.
     pub charts: Charts,
+}
+
+impl Inputs {
+    /// With all that Freight decides before the tools run: the values of expressions, and the versions of charts.
+    pub async fn with_freight(self, collection: &FreightCollection) -> Result<Self, RenderError> {
+        let (charts, mut options) = (Charts::of(collection), self.options);
+        if options.has_expressions() {
+            let collection = collection.clone();
+            options = blocking(move || options.evaluated(&collection)).await??;
+        }
+        Ok(Self { options, charts, ..self })
+    }
 }
 
 /// Where the result is to go, as far as a chart can ask.

@@ -15,12 +15,18 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Puts values in for `$NAME` and `${NAME}`. `$$` is a dollar; a name that is not known is nothing.
+    /// Puts values in for `$NAME` and `${NAME}`. `$$` is a dollar; a name that is not known is nothing. Expressions stay.
     pub fn expand(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
             out.push_str(before);
+            if let Some(length) = expression(after) {
+                out.push('$');
+                out.push_str(&after[..length]);
+                rest = &after[length..];
+                continue;
+            }
             if after.is_empty() {
                 out.push('$');
             }
@@ -56,6 +62,13 @@ impl Variables {
             _ => return None,
         })
     }
+}
+
+/// How long the rest of an expression is, if it is one that the dollar begins.
+fn expression(after: &str) -> Option<usize> {
+    let end = [("{{", "}}"), ("{%", "%}")].into_iter().find(|(start, _)| after.starts_with(start));
+    let (start, end) = end?;
+    after[start.len()..].find(end).map(|length| start.len() + length + end.len())
 }
 
 /// The name after a dollar, and how many bytes it takes: Go's `os.Expand`, down to what is no name at all.
@@ -101,6 +114,8 @@ mod tests {
             ("${} ${", " "),
             ("${$}", "$"),
             ("ä$é", "ä$é"),
+            ("$ARGOCD_APP_NAME-${{ '$HOME' }}-$HOME", "team_web-${{ '$HOME' }}-"),
+            ("${% {'a': '$$'} %}$$", "${% {'a': '$$'} %}$"),
         ] {
             assert_eq!(variables.expand(text), expected, "{text}");
         }

@@ -131,6 +131,8 @@ fn what_can_not_be_adopted_is_told_by_its_field() {
     );
     check(json!({ "kustomize": { "tomorrow": 1 } }), "kustomize.tomorrow", "does not have");
     check(json!({ "directory": { "jsonnet": { "libs": ["x"] } } }), "directory.jsonnet", "Jsonnet");
+    check(json!({ "helm": { "values": "a: ${{ b }}" } }), "helm.values", "begins an expression");
+    check(json!({ "kustomize": { "images": ["a:${% b"] } }), "kustomize.images", "${{ \"${%\" }}");
     check(json!({ "ref": "values" }), "ref", "native Helm");
     check(json!({ "plugin": { "name": "other" } }), "plugin.name", "other");
     check(json!({ "plugin": { "name": PLUGIN } }), "plugin.name", "already");
@@ -163,6 +165,9 @@ fn what_can_not_be_released_is_told() {
     let replicas =
         json!({ "name": PLUGIN, "parameters": [{ "name": "replicas", "array": ["web"] }] });
     check(plugin(replicas), Kind::Kustomize, "name=number");
+    let expression =
+        json!({ "name": PLUGIN, "parameters": [{ "name": "values", "string": "a: ${{ 1 }}" }] });
+    check(plugin(expression), Kind::Helm, "values: it holds an expression");
 }
 
 #[test]
