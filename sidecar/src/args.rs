@@ -8,13 +8,14 @@ use std::str::FromStr;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use prometheus_client::registry::Registry;
-use wharfinger_daemon::{AdminArgs, Readiness, Tasks, kube_client};
+use wharfinger_daemon::{AdminArgs, Clock, Readiness, Tasks, kube_client};
 use wharfinger_render::files::Limits;
 use wharfinger_render::{Renderer, Tools};
 
 use crate::cluster::Cluster;
 use crate::facts::Facts;
 use crate::metrics::Metrics;
+use crate::renders::Renders;
 use crate::service::{self, Plugin, Settings};
 use crate::socket::Socket;
 
@@ -105,7 +106,8 @@ impl Args {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let facts = Facts::watched(Cluster::new(client), &readiness, &mut tasks);
-        admin.serve(registry, readiness, &mut tasks).await?;
+        let renders = Renders::new(Clock::system());
+        admin.serve_with(renders.routes(), registry, readiness, &mut tasks).await?;
 
         let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;
         let memory = usize::try_from(cache.0).unwrap_or(usize::MAX);
@@ -115,7 +117,8 @@ impl Args {
             limits,
             concurrency: concurrency.get(),
         };
-        let plugin = Plugin::new(facts, Renderer::new(tools, memory), metrics, settings);
+        let renderer = Renderer::new(tools, memory);
+        let plugin = Plugin::new(facts, renderer, metrics, renders, settings);
         let shown = socket.display().to_string();
         let socket = Socket::bind(&socket).with_context(|| format!("can't listen on {shown}"))?;
         tracing::info!(socket = shown, "Listening");

@@ -1,6 +1,7 @@
 //! What Argo CD asks for, from the environment it gives a plugin. All of it is text that users may write.
 
 use wharfinger_core::claim::{Claimed, Malformed};
+use wharfinger_render::files::join;
 use wharfinger_render::{Inputs, Options, Target, Variables};
 
 use crate::refusal::Refusal;
@@ -15,7 +16,7 @@ pub struct Asked {
 }
 
 /// An Application by namespace and name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AppName {
     pub namespace: String,
     pub name: String,
@@ -27,6 +28,8 @@ pub struct SourceRef {
     pub repo_url: String,
     /// The resolved revision: a commit, or a chart's version.
     pub revision: String,
+    /// From the repository's root; a chart has none.
+    pub path: String,
 }
 
 /// What Argo CD puts before the names of a source's own variables.
@@ -58,6 +61,7 @@ impl Asked {
             source: SourceRef {
                 repo_url: get("ARGOCD_APP_SOURCE_REPO_URL").to_owned(),
                 revision: get("ARGOCD_APP_REVISION").to_owned(),
+                path: join("", get("ARGOCD_APP_SOURCE_PATH")).unwrap_or_default(),
             },
             target: Target {
                 name: app.name.clone(),
@@ -74,8 +78,20 @@ impl Asked {
 impl Asked {
     /// What the base is made from, in this folder of the files, besides Freight.
     pub fn inputs(self, folder: String) -> Inputs {
+        let above = self.source.above(&folder).to_owned();
         let Self { target, options, source, .. } = self;
-        Inputs { folder, target, options, repository: source.repo_url, ..Inputs::default() }
+        Inputs { folder, above, target, options, repository: source.repo_url, ..Inputs::default() }
+    }
+}
+
+impl SourceRef {
+    /// The folder of the repository that was handed over, where the Application's is `folder` in it.
+    pub fn above(&self, folder: &str) -> &str {
+        match self.path.strip_suffix(folder) {
+            Some(above) if folder.is_empty() => above,
+            Some(above) => above.strip_suffix('/').unwrap_or_default(),
+            None => "",
+        }
     }
 }
 
@@ -130,6 +146,24 @@ mod tests {
         ];
         let asked = Asked::from_env(&env(&all), "argocd").unwrap();
         assert_eq!(asked.options.images, ["a:team_web-b-c-0123456-e-f-g"]);
+    }
+
+    #[test]
+    fn what_was_handed_over_is_all_of_the_repository_or_a_folder_of_it() {
+        let check = |path: &str, folder: &str, above: &str| {
+            let pairs = [("ARGOCD_APP_NAME", "web"), ("ARGOCD_APP_SOURCE_PATH", path)];
+            let asked = Asked::from_env(&env(&pairs), "argocd").unwrap();
+            assert_eq!(asked.inputs(folder.into()).above, above, "{path} {folder}");
+        };
+        check("teams/a/apps/web", "teams/a/apps/web", "");
+        check("teams/a/apps/web", "apps/web", "teams/a");
+        check("./teams/a/apps/web/", "web", "teams/a/apps");
+        check("teams/a", "", "teams/a");
+        check(".", "", "");
+        check("", "", "");
+        // Not as Argo CD does it.
+        check("teams/web", "other", "");
+        check("teams/aweb", "web", "");
     }
 
     #[test]

@@ -22,6 +22,8 @@ const LOOKS: usize = 6;
 pub struct Granted {
     pub collection: FreightCollection,
     pub provenance: Provenance,
+    /// The paths that the Application declares.
+    pub paths: Option<String>,
 }
 
 /// What an Application is to be rendered with: what it claims, if it may.
@@ -59,7 +61,11 @@ pub async fn grant(asked: &Asked, facts: &Facts) -> Result<Granted, Refusal> {
                 let claimed = asked.claimed.as_ref().ok().and_then(|c| c.claim.as_ref());
                 let generation = claimed.map_or(0, |claim| claim.generation);
                 let provenance = Provenance::of(&name, generation, collection);
-                return Ok(Granted { collection: collection.clone(), provenance });
+                return Ok(Granted {
+                    collection: collection.clone(),
+                    provenance,
+                    paths: app.paths,
+                });
             }
             // The annotation may have followed the claim a moment ago.
             Answer::No(check) if check.code == Code::ClaimStage && !app.live => {

@@ -14,6 +14,7 @@ use wharfinger_api::argocd::Application;
 use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Promotion, Stage, StageSpec, StageStatus};
 use wharfinger_core::assignment::Evidence;
 use wharfinger_core::claim::{Claim, StageName};
+use wharfinger_core::paths::MANIFEST_GENERATE_PATHS;
 use wharfinger_daemon::{Gate, Readiness, Shutdown, Tasks};
 
 use crate::asked::AppName;
@@ -35,8 +36,13 @@ struct Caches {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenApp {
     pub annotation: Option<String>,
+    /// The paths that it declares.
+    pub paths: Option<String>,
     pub live: bool,
 }
+
+/// The annotations of an Application that are read.
+const READ: [&str; 2] = [AUTHORIZED_STAGE, MANIFEST_GENERATE_PATHS];
 
 /// What a Stage holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,9 +64,9 @@ impl Facts {
         let (apps, writer) = store();
         let seen = cluster.watch().modify(|app: &mut PartialObjectMeta<Application>| {
             let meta = app.meta_mut();
-            let annotation =
-                meta.annotations.as_mut().and_then(|a| a.remove_entry(AUTHORIZED_STAGE));
-            meta.annotations = annotation.map(|entry| [entry].into());
+            if let Some(annotations) = &mut meta.annotations {
+                annotations.retain(|name, _| READ.contains(&name.as_str()));
+            }
             (meta.managed_fields, meta.labels, meta.owner_references) = (None, None, None);
         });
         let seen = seen.default_backoff().reflect(writer);
@@ -92,14 +98,14 @@ impl Facts {
     pub fn app(&self, app: &AppName) -> Option<SeenApp> {
         let key = ObjectRef::new(&app.name).within(&app.namespace);
         let known: Arc<PartialObjectMeta<Application>> = self.caches.as_ref()?.apps.get(&key)?;
-        Some(SeenApp { annotation: annotation(&*known), live: false })
+        Some(SeenApp::of(&*known, false))
     }
 
     pub async fn live_app(&self, app: &AppName) -> Result<SeenApp, Refusal> {
         let found =
             self.cluster.get::<PartialObjectMeta<Application>>(&app.namespace, &app.name).await?;
         let found = found.ok_or_else(|| absent(app))?;
-        Ok(SeenApp { annotation: annotation(&found), live: true })
+        Ok(SeenApp::of(&found, true))
     }
 
     /// What the watch knows of a Stage.
@@ -137,7 +143,7 @@ impl Facts {
         let found = found.ok_or_else(|| absent(app))?;
         let phase = promotion.map(|p| p.status.map(|s| s.phase).unwrap_or_default());
         let evidence = Evidence::of(&found, stage, claim, assignment, phase.as_deref());
-        Ok((SeenApp { annotation: annotation(&found), live: true }, evidence))
+        Ok((SeenApp::of(&found, true), evidence))
     }
 }
 
@@ -145,8 +151,11 @@ fn bare(metadata: ObjectMeta) -> Stage {
     Stage { metadata, ..Stage::new("", StageSpec::default()) }
 }
 
-fn annotation(object: &impl Resource) -> Option<String> {
-    object.annotations().get(AUTHORIZED_STAGE).cloned()
+impl SeenApp {
+    fn of(app: &impl Resource, live: bool) -> Self {
+        let [annotation, paths] = READ.map(|name| app.annotations().get(name).cloned());
+        Self { annotation, paths, live }
+    }
 }
 
 fn absent(app: &AppName) -> Refusal {

@@ -45,7 +45,7 @@ async fn render(argocd_namespace: &str, limits: Limits) -> anyhow::Result<Vec<St
         .collect();
     let asked = Asked::from_env(&env, argocd_namespace)?;
     let facts = Facts::live(Cluster::new(kube_client(args::AGENT).await?));
-    let Granted { collection, provenance } = grant(&asked, &facts).await?;
+    let Granted { collection, provenance, paths: _ } = grant(&asked, &facts).await?;
     revision::check(&collection, &asked.source).map_err(Refusal::from)?;
 
     let path = env
@@ -58,7 +58,7 @@ async fn render(argocd_namespace: &str, limits: Limits) -> anyhow::Result<Vec<St
     let inputs = asked.inputs(folder).with_freight(&collection).await.map_err(Refusal::from)?;
     let base = Renderer::new(tools, 0).base(&inputs, files, None, Instant::now() + LIMIT).await;
     Ok(base
-        .and_then(|base| base.holding(&Images::of(&collection), &provenance))
+        .and_then(|made| made.base.holding(&Images::of(&collection), &provenance))
         .map_err(Refusal::from)?)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! *Flow*: a call brings files and an environment ([`upload`], [`asked`]). The environment claims an assignment of a Stage;
 //! [`claim`] asks the cluster ([`facts`]) whether the Application may have it, and gets the Freight. `wharfinger-render`
-//! makes documents of files and Freight. [`service`] answers, [`refusal`] says no.
+//! makes documents of files and Freight. [`service`] answers, [`refusal`] says no, [`renders`] remembers what was sent for it.
 //!
 //! *Guarantees*: a doubt is an error, never an empty or an older result; an answer is given only after the upload has been
 //! read to its end, else grpc-go loses it; nothing here outlives its call.
@@ -21,6 +21,7 @@ pub mod facts;
 mod generate;
 pub mod metrics;
 pub mod refusal;
+pub mod renders;
 mod revision;
 pub mod service;
 pub mod socket;

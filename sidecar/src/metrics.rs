@@ -8,6 +8,8 @@ use prometheus_client::metrics::{
 };
 use prometheus_client::registry::{Registry, Unit};
 
+use wharfinger_core::check::Code;
+
 use crate::refusal::Refusal;
 
 #[derive(Clone, Debug)]
@@ -17,6 +19,7 @@ pub struct Metrics {
     warnings: Family<Warned, Counter>,
     duration: Histogram,
     uploads: Counter,
+    reads: Counter,
     bases: Gauge,
     bases_bytes: Gauge,
 }
@@ -46,6 +49,10 @@ struct Warned {
 enum Warning {
     /// No image of the Freight is in it.
     ImageUnused,
+    /// More was sent than ten times what was read, and was not the time before.
+    UploadLarge,
+    /// Something was read that the Application does not declare, and was not the time before.
+    PathsUndeclared,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -62,6 +69,7 @@ impl Metrics {
             warnings: Family::default(),
             duration: Histogram::new(buckets),
             uploads: Counter::default(),
+            reads: Counter::default(),
             bases: Gauge::default(),
             bases_bytes: Gauge::default(),
         };
@@ -83,6 +91,12 @@ impl Metrics {
             Unit::Bytes,
             this.uploads.clone(),
         );
+        registry.register_with_unit(
+            "reads",
+            "The files among what was received that were read",
+            Unit::Bytes,
+            this.reads.clone(),
+        );
         registry.register("bases", "Rendered bases that are kept", this.bases.clone());
         registry.register_with_unit(
             "bases",
@@ -101,8 +115,18 @@ impl Metrics {
         self.uploads.inc_by(bytes as u64);
     }
 
-    pub(crate) fn image_unused(&self) {
-        self.warnings.get_or_create(&Warned { code: Warning::ImageUnused }).inc();
+    pub(crate) fn read(&self, bytes: u64) {
+        self.reads.inc_by(bytes);
+    }
+
+    pub(crate) fn warned(&self, code: Code) {
+        let code = match code {
+            Code::ImageUnused => Warning::ImageUnused,
+            Code::UploadLarge => Warning::UploadLarge,
+            Code::PathsUndeclared => Warning::PathsUndeclared,
+            _ => return,
+        };
+        self.warnings.get_or_create(&Warned { code }).inc();
     }
 
     pub(crate) fn kept(&self, (count, bytes): (usize, usize)) {
@@ -154,7 +178,8 @@ mod tests {
         metrics.begin().end(Err(&Refusal::Busy));
         drop(metrics.begin());
         metrics.kept((2, 300));
-        metrics.image_unused();
+        metrics.warned(Code::ImageUnused);
+        metrics.read(5);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         for line in [
@@ -163,6 +188,7 @@ mod tests {
             "wharfinger_sidecar_renders_total{outcome=\"Abandoned\"} 1",
             "wharfinger_sidecar_render_seconds_count 3",
             "wharfinger_sidecar_warnings_total{code=\"ImageUnused\"} 1",
+            "wharfinger_sidecar_reads_bytes_total 5",
             "wharfinger_sidecar_bases 2",
             "wharfinger_sidecar_bases_bytes 300",
         ] {

@@ -17,7 +17,7 @@ pub(crate) fn check(collection: &FreightCollection, source: &SourceRef) -> Resul
     if wanted.is_empty() || wanted.contains(&source.revision.as_str()) {
         return Ok(());
     }
-    let SourceRef { repo_url, revision } = source;
+    let SourceRef { repo_url, revision, path: _ } = source;
     let text = format!(
         "the Stage's Freight carries commit {} of {repo_url}, but Argo CD asks for {revision}",
         wanted.join(" or ")
@@ -53,7 +53,8 @@ mod tests {
         ];
         let collection = FreightCollection { items: items.into(), ..FreightCollection::default() };
         let asks = |repo: &str, revision: &str| {
-            check(&collection, &SourceRef { repo_url: repo.into(), revision: revision.into() })
+            let (repo_url, revision) = (repo.into(), revision.into());
+            check(&collection, &SourceRef { repo_url, revision, path: String::new() })
         };
         assert_eq!(asks("https://git.example.com/shop/config", "aaa"), Ok(()));
         assert_eq!(asks("https://user@git.example.com/Shop/config.git", "aaa"), Ok(()));

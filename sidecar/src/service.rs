@@ -8,11 +8,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use wharfinger_core::usage::{self, Scope, Subscribed};
 use wharfinger_daemon::Shutdown;
 use wharfinger_render::files::{self, Limits};
-use wharfinger_render::{Base, Form, Images, Options, Renderer};
+use wharfinger_render::{Base, Form, Images, Made, Options, Read, Renderer};
 
 use crate::asked::{AppName, Asked};
 use crate::authority::LocalAuthority;
@@ -28,6 +28,7 @@ use crate::proto::{
     ParameterAnnouncement, ParametersAnnouncementResponse, RepositoryResponse,
 };
 use crate::refusal::Refusal;
+use crate::renders::{Renders, Sent};
 use crate::socket::Socket;
 use crate::{revision, upload};
 
@@ -38,6 +39,7 @@ pub struct Plugin {
     pub facts: Facts,
     pub renderer: Renderer,
     pub metrics: Metrics,
+    pub renders: Renders,
     pub settings: Settings,
     slots: Semaphore,
 }
@@ -73,9 +75,15 @@ pub async fn serve(socket: Socket, plugin: Plugin, shutdown: Shutdown) -> anyhow
 }
 
 impl Plugin {
-    pub fn new(facts: Facts, renderer: Renderer, metrics: Metrics, settings: Settings) -> Self {
+    pub fn new(
+        facts: Facts,
+        renderer: Renderer,
+        metrics: Metrics,
+        renders: Renders,
+        settings: Settings,
+    ) -> Self {
         let slots = Semaphore::new(settings.concurrency.min(Semaphore::MAX_PERMITS));
-        Self { facts, renderer, metrics, settings, slots }
+        Self { facts, renderer, metrics, renders, settings, slots }
     }
 
     async fn generate(
@@ -93,7 +101,7 @@ impl Plugin {
         let asked = Asked::from_env(&env, &self.settings.argocd_namespace)?;
 
         // Before the files are looked at: who is refused takes no memory.
-        let Granted { collection, provenance } = grant(&asked, &self.facts).await?;
+        let Granted { collection, provenance, paths } = grant(&asked, &self.facts).await?;
         revision::check(&collection, &asked.source)?;
 
         let slot = timeout_at(deadline.soft, self.slots.acquire()).await;
@@ -101,9 +109,10 @@ impl Plugin {
         let sent = upload::receive(stream, &metadata, self.settings.max_upload).await?;
         self.metrics.received(sent.bytes.len());
 
-        let app = asked.app.clone();
+        let (app, path) = (asked.app.clone(), asked.source.path.clone());
+        let received = sent.bytes.len() as u64;
         let inputs = asked.inputs(folder).with_freight(&collection).await?;
-        let base = match self.renderer.recall(&inputs, &sent.sha256) {
+        let Made { base, read } = match self.renderer.recall(&inputs, &sent.sha256) {
             Some(base) => base,
             None => {
                 let limits = self.settings.limits;
@@ -116,15 +125,27 @@ impl Plugin {
         let images = Images::of(&collection);
         let documents = base.holding(&images, &provenance)?;
         self.look_after(&app, &base, &images);
+        let declared = paths.as_deref();
+        let sent = Sent { path: &path, above: &inputs.above, declared, received };
+        self.look_after_paths(&app, sent, &read);
         Ok(documents)
+    }
+
+    /// Tells what is sent for nothing, and what Argo CD does not watch.
+    fn look_after_paths(&self, app: &AppName, sent: Sent<'_>, read: &Read) {
+        self.metrics.read(read.size);
+        for check in self.renders.tell(app, sent, read) {
+            self.metrics.warned(check.code);
+            warn!(namespace = %app.namespace, application = %app.name, path = sent.path, %check, "Declared paths");
+        }
     }
 
     /// Tells of Freight that is nowhere in what was rendered. What Warehouses subscribe is not for the sidecar to read.
     fn look_after(&self, app: &AppName, base: &Base, images: &Images) {
         let used = base.repositories().collect();
         let checks = usage::judge(images, &used, &Subscribed::default(), Scope::Part);
-        if !checks.is_empty() {
-            self.metrics.image_unused();
+        if let Some(check) = checks.first() {
+            self.metrics.warned(check.code);
         }
         for check in checks {
             info!(namespace = %app.namespace, application = %app.name, %check, "Rendered without an image of the Freight");

@@ -201,7 +201,7 @@ impl<'s> Rendering<'s> {
         let inputs = Inputs { folder, target, options, repository, ..Inputs::default() };
         let inputs = inputs.with_freight(collection).await.map_err(|e| failed(app, &e))?;
         let base = self.renderer.base(&inputs, files, None, Instant::now() + LIMIT).await;
-        base.map_err(|e| failed(app, &e))
+        base.map(|made| made.base).map_err(|e| failed(app, &e))
     }
 
     /// What Argo CD itself makes of a native source.

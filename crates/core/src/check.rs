@@ -104,6 +104,10 @@ pub enum Code {
     ImageUnused,
     /// An image is subscribed, and no Freight of the Stage holds it.
     ImageUnmanaged,
+    /// Far more is sent for a render than is read.
+    UploadLarge,
+    /// A render reads what the Application does not declare.
+    PathsUndeclared,
     /// It took too long.
     Timeout,
     /// A newer Promotion took over.

@@ -16,6 +16,7 @@ pub mod expression;
 pub mod freight;
 pub(crate) mod label;
 pub mod legacy;
+pub mod paths;
 pub mod pattern;
 pub mod policy;
 pub mod promotion;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::Base;
+use crate::{Base, Read};
 
 /// A SHA-256.
 pub(crate) type Key = [u8; 32];
@@ -20,8 +20,8 @@ pub(crate) struct Cache {
 #[derive(Default)]
 struct Kept {
     bases: HashMap<Key, Entry>,
-    /// From a key that is cheap to have to the key of the content.
-    aliases: HashMap<Key, Key>,
+    /// From a key that is cheap to have to the key of the content, and to which files it is.
+    aliases: HashMap<Key, (Key, Arc<Read>)>,
     /// Keys by when they were used last.
     used: BTreeMap<u64, Key>,
     now: u64,
@@ -40,16 +40,15 @@ impl Cache {
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Base>> {
-        let kept = &mut *self.kept();
-        let key = kept.aliases.get(key).unwrap_or(key);
-        let entry = kept.bases.get_mut(key)?;
-        kept.now += 1;
-        kept.used.remove(&entry.used);
-        entry.used = kept.now;
-        kept.used.insert(kept.now, *key);
-        Some(Arc::clone(&entry.base))
+        self.kept().get(key)
     }
 
+    /// What an alias stands for.
+    pub(crate) fn find(&self, alias: &Key) -> Option<(Arc<Base>, Arc<Read>)> {
+        let kept = &mut *self.kept();
+        let (key, read) = kept.aliases.get(alias)?.clone();
+        Some((kept.get(&key)?, read))
+    }
     /// Keeps `base`, unless it alone is more than the half of what may be kept.
     pub(crate) fn put(&self, key: Key, base: &Arc<Base>) {
         let weight = base.weight();
@@ -70,12 +69,12 @@ impl Cache {
     }
 
     /// Lets `alias` stand for `key`.
-    pub(crate) fn alias(&self, alias: Key, key: Key) {
+    pub(crate) fn alias(&self, alias: Key, key: Key, read: Arc<Read>) {
         let kept = &mut *self.kept();
         if kept.aliases.len() >= ALIASES {
             kept.aliases.clear();
         }
-        kept.aliases.insert(alias, key);
+        kept.aliases.insert(alias, (key, read));
     }
 
     /// How many bases there are, and their weight in bytes.
@@ -90,6 +89,15 @@ impl Cache {
 }
 
 impl Kept {
+    fn get(&mut self, key: &Key) -> Option<Arc<Base>> {
+        let entry = self.bases.get_mut(key)?;
+        self.now += 1;
+        self.used.remove(&entry.used);
+        entry.used = self.now;
+        self.used.insert(self.now, *key);
+        Some(Arc::clone(&entry.base))
+    }
+
     fn remove(&mut self, key: &Key) {
         if let Some(entry) = self.bases.remove(key) {
             self.used.remove(&entry.used);
@@ -139,9 +147,10 @@ mod tests {
     fn an_alias_leads_to_what_it_stands_for_and_no_further() {
         let cache = Cache::new(1 << 20);
         cache.put([1; 32], &base(1));
-        cache.alias([9; 32], [1; 32]);
-        assert!(cache.get(&[9; 32]).is_some());
+        let read = Arc::new(Read { size: 7, paths: vec!["app".into()] });
+        cache.alias([9; 32], [1; 32], Arc::clone(&read));
+        assert_eq!(cache.find(&[9; 32]).unwrap().1, read);
         cache.kept().remove(&[1; 32]);
-        assert!(cache.get(&[9; 32]).is_none());
+        assert!(cache.find(&[9; 32]).is_none());
     }
 }

@@ -78,6 +78,17 @@ impl Files {
             .map_while(move |(name, content)| Some((name.strip_prefix(&after)?, content.as_ref())))
     }
 
+    /// The same, each with its whole name.
+    pub fn within<'f>(
+        &'f self,
+        folder: &str,
+    ) -> impl Iterator<Item = (&'f str, &'f [u8])> + use<'f> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let all = self.files.range(prefix.clone()..);
+        let inside = all.take_while(move |(name, _)| name.starts_with(&prefix));
+        inside.map(|(name, content)| (name.as_str(), content.as_ref()))
+    }
+
     pub fn has_folder(&self, folder: &str) -> bool {
         self.below(folder).next().is_some()
     }

@@ -12,7 +12,9 @@ use tokio::time::Instant;
 
 use crate::blocking::blocking;
 use crate::files::{self, Files};
+use crate::options::FILE_PARAMETERS;
 use crate::renderer::Inputs;
+use crate::source::Place;
 use crate::tools::{Program, Work};
 use crate::{Options, RenderError, Target, documents};
 use dependencies::Dependencies;
@@ -58,6 +60,8 @@ pub(crate) async fn objects(
 pub(crate) struct Read {
     /// The chart's own files, and values files and charts from elsewhere.
     pub(crate) all: Vec<String>,
+    /// The same, by folder where a whole folder is read.
+    pub(crate) paths: Vec<String>,
     /// The values files, in the order in which they are laid over each other.
     values: Vec<String>,
     /// Names of values, and the files that hold them.
@@ -66,11 +70,11 @@ pub(crate) struct Read {
 }
 
 pub(crate) fn read(files: &Files, inputs: &Inputs) -> Result<Read, RenderError> {
-    let Inputs { folder, options, .. } = inputs;
-    let values = values::files(files, folder, options)?;
+    let Inputs { folder, options, above, .. } = inputs;
+    let place = Place { folder, above };
+    let values = values::files(files, place, options)?;
     let file = |(name, path): (&String, &String)| {
-        let what = "the file of the plugin's parameter \"fileParameters\"";
-        values::locate(files, folder, what, path).map(|path| (name.clone(), path))
+        values::locate(files, place, FILE_PARAMETERS, path).map(|path| (name.clone(), path))
     };
     let parameters: Vec<_> = options.file_parameters.iter().map(file).collect::<Result<_, _>>()?;
     let dependencies = Dependencies::of(files, folder);
@@ -78,10 +82,12 @@ pub(crate) fn read(files: &Files, inputs: &Inputs) -> Result<Read, RenderError> 
         let folder = folder.clone();
         files.below(&folder).filter_map(move |(name, _)| files::join(&folder, name))
     };
-    let own = [folder].into_iter().chain(&dependencies.folders).flat_map(below);
+    let own: Vec<String> = [folder].into_iter().chain(&dependencies.folders).cloned().collect();
     let elsewhere = values.iter().chain(parameters.iter().map(|(_, path)| path));
-    let all: BTreeSet<String> = own.chain(elsewhere.cloned()).collect();
-    Ok(Read { all: all.into_iter().collect(), values, parameters, dependencies })
+    let all: BTreeSet<String> =
+        own.iter().flat_map(below).chain(elsewhere.clone().cloned()).collect();
+    let paths = own.iter().chain(elsewhere).cloned().collect();
+    Ok(Read { all: all.into_iter().collect(), paths, values, parameters, dependencies })
 }
 
 /// Each flag in one piece with its value, so that no value is taken for a flag.

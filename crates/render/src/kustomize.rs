@@ -9,32 +9,41 @@ use tokio::time::Instant;
 
 use crate::blocking::blocking;
 use crate::files::{self, Files};
-use crate::source::{KUSTOMIZATIONS, UPLOADED};
+use crate::source::{KUSTOMIZATIONS, Place};
 use crate::tools::{Program, Work};
-use crate::{Options, Patch, RenderError, documents};
+use crate::{Inputs, Options, Patch, RenderError, documents};
 
-/// The objects that `kustomize build` makes of `folder`.
-///
-/// All files are written down: bases lie beside a folder, or anywhere else.
+/// The folders that a build reads: each with a kustomization, and all that lies in them. Kustomize itself lets none read
+/// anything else.
+pub(crate) fn folders(files: &Files, inputs: &Inputs) -> Result<BTreeSet<String>, RenderError> {
+    let place = Place { folder: &inputs.folder, above: &inputs.above };
+    let mut walk = Walk { files, place, seen: BTreeSet::new() };
+    walk.check(vec![inputs.folder.clone()])?;
+    walk.check_options(&inputs.options)?;
+    Ok(walk.seen)
+}
+
+/// All that lies in `folders`, each file once.
+pub(crate) fn files<'f>(
+    files: &'f Files,
+    folders: &BTreeSet<String>,
+) -> BTreeMap<&'f str, &'f [u8]> {
+    folders.iter().flat_map(|folder| files.within(folder)).collect()
+}
+
+/// The objects that `kustomize build` makes, with what lies in `folders`.
 pub(crate) async fn objects(
     program: &Program,
     files: Arc<Files>,
-    folder: &str,
-    options: &Options,
+    folders: &BTreeSet<String>,
+    inputs: &Inputs,
     deadline: Instant,
 ) -> Result<Vec<Value>, RenderError> {
-    let checked = {
-        let (files, folder, options) = (Arc::clone(&files), folder.to_owned(), options.clone());
-        blocking(move || {
-            check(&files, &folder)?;
-            check_options(&files, &folder, &options)
-        })
-    };
-    checked.await??;
+    let Inputs { folder, options, .. } = inputs;
     let components = components(&files, folder, options);
     let name = kustomization_of(&files, folder);
-    let all = files.iter().map(|(name, _)| name.to_owned()).collect();
-    let work = Work::of(files, all).await?;
+    let all = self::files(&files, folders).into_keys().map(str::to_owned).collect();
+    let work = Work::of(Arc::clone(&files), all).await?;
     for edit in edits(options) {
         program.run(&work, folder, &edit, deadline).await?;
     }
@@ -122,24 +131,71 @@ const CHARTS: [&str; 3] = ["helmcharts", "helmchartinflationgenerator", "helmglo
 
 /// Refuses what would have to be fetched, before Kustomize tries: the sidecar has no credentials, and a render that
 /// depends on what a server says today is no function of a commit.
-fn check(files: &Files, folder: &str) -> Result<(), RenderError> {
-    check_from(files, vec![folder.to_owned()])
+struct Walk<'f> {
+    files: &'f Files,
+    place: Place<'f>,
+    seen: BTreeSet<String>,
 }
 
-/// The same for what the options add to the kustomization of `folder`.
-fn check_options(files: &Files, folder: &str, options: &Options) -> Result<(), RenderError> {
-    for patch in options.patches.iter().filter(|patch| !patch.path.is_empty()) {
-        no_urls("the plugin's parameter \"patches\"", "path", &Value::from(&*patch.path))?;
+impl Walk<'_> {
+    fn check(&mut self, mut ahead: Vec<String>) -> Result<(), RenderError> {
+        while let Some(folder) = ahead.pop() {
+            if !self.seen.insert(folder.clone()) {
+                continue;
+            }
+            let Some((name, fields)) = kustomization(self.files, &folder) else { continue };
+            if let Some(field) = CHARTS.into_iter().find(|field| fields.contains_key(*field)) {
+                let text = format!(
+                    "{name} uses {field}, for which Kustomize would fetch a chart. Put the rendered chart into the repository, or take the chart as the source"
+                );
+                return Err(RenderError::Input(text));
+            }
+            for field in BUILT_ON {
+                for entry in fields.get(field).and_then(Value::as_array).into_iter().flatten() {
+                    let Some(entry) = entry.as_str().filter(|e| !e.contains('\n')) else {
+                        continue;
+                    };
+                    ahead.extend(self.built_on(&folder, &name, entry)?);
+                }
+            }
+            fields.iter().try_for_each(|(field, value)| no_urls(&name, field, value))?;
+        }
+        Ok(())
     }
-    let mut ahead = Vec::new();
-    for entry in components(files, folder, options) {
-        let name = "the plugin's parameter \"components\"";
-        match expanded(files, folder, &entry) {
-            found if found.is_empty() => ahead.extend(built_on(files, folder, name, &entry)?),
-            found => ahead.extend(found),
+
+    /// The same for what the options add to the kustomization.
+    fn check_options(&mut self, options: &Options) -> Result<(), RenderError> {
+        for patch in options.patches.iter().filter(|patch| !patch.path.is_empty()) {
+            no_urls("the plugin's parameter \"patches\"", "path", &Value::from(&*patch.path))?;
+        }
+        let folder = self.place.folder;
+        let mut ahead = Vec::new();
+        for entry in components(self.files, folder, options) {
+            let name = "the plugin's parameter \"components\"";
+            match expanded(self.files, folder, &entry) {
+                found if found.is_empty() => ahead.extend(self.built_on(folder, name, &entry)?),
+                found => ahead.extend(found),
+            }
+        }
+        self.check(ahead)
+    }
+
+    /// What an entry leads to: another folder, a file (nothing more to look at), or nowhere.
+    fn built_on(
+        &self,
+        folder: &str,
+        name: &str,
+        entry: &str,
+    ) -> Result<Option<String>, RenderError> {
+        match files::join(folder, entry) {
+            Some(path) if self.files.get(&path).is_some() => Ok(None),
+            Some(path) if self.files.has_folder(&path) => Ok(Some(path)),
+            _ if is_remote(entry) => Err(RenderError::Input(format!(
+                "{name} names the remote base {entry:?}; the plugin fetches nothing. Copy it into the repository"
+            ))),
+            _ => Err(self.place.missing(name, entry, folder)),
         }
     }
-    check_from(files, ahead)
 }
 
 /// The folders that a pattern may find: some too many, none too few.
@@ -152,30 +208,6 @@ fn expanded(files: &Files, folder: &str, pattern: &str) -> BTreeSet<String> {
     };
     let all = files.iter().map(|(name, _)| files::parent(name));
     all.filter(|folder| folder.starts_with(&known)).map(str::to_owned).collect()
-}
-
-fn check_from(files: &Files, mut ahead: Vec<String>) -> Result<(), RenderError> {
-    let mut seen = BTreeSet::new();
-    while let Some(folder) = ahead.pop() {
-        if !seen.insert(folder.clone()) {
-            continue;
-        }
-        let Some((name, fields)) = kustomization(files, &folder) else { continue };
-        if let Some(field) = CHARTS.into_iter().find(|field| fields.contains_key(*field)) {
-            let text = format!(
-                "{name} uses {field}, for which Kustomize would fetch a chart. Put the rendered chart into the repository, or take the chart as the source"
-            );
-            return Err(RenderError::Input(text));
-        }
-        for field in BUILT_ON {
-            for entry in fields.get(field).and_then(Value::as_array).into_iter().flatten() {
-                let Some(entry) = entry.as_str().filter(|e| !e.contains('\n')) else { continue };
-                ahead.extend(built_on(files, &folder, &name, entry)?);
-            }
-        }
-        fields.iter().try_for_each(|(field, value)| no_urls(&name, field, value))?;
-    }
-    Ok(())
 }
 
 /// The kustomization of a folder, with the names of its fields in lower case: Go takes them in any.
@@ -193,33 +225,6 @@ fn kustomization_of(files: &Files, folder: &str) -> Option<String> {
         let name = files::join(folder, name)?;
         files.get(&name).is_some().then_some(name)
     })
-}
-
-/// What an entry leads to: another folder, a file (nothing more to look at), or nowhere.
-fn built_on(
-    files: &Files,
-    folder: &str,
-    name: &str,
-    entry: &str,
-) -> Result<Option<String>, RenderError> {
-    match files::join(folder, entry) {
-        Some(path) if files.get(&path).is_some() => return Ok(None),
-        Some(path) if files.has_folder(&path) => return Ok(Some(path)),
-        _ if is_remote(entry) => {}
-        Some(_) => {
-            return Err(RenderError::Input(format!(
-                "{name} names {entry:?}, which is not there. {UPLOADED}"
-            )));
-        }
-        None => {
-            return Err(RenderError::Input(format!(
-                "{name} names {entry:?}, which lies outside of the repository or of what Argo CD handed over. {UPLOADED}"
-            )));
-        }
-    }
-    Err(RenderError::Input(format!(
-        "{name} names the remote base {entry:?}; the plugin fetches nothing. Copy it into the repository"
-    )))
 }
 
 /// Whether Kustomize would take an entry for a repository or a URL.
@@ -264,9 +269,15 @@ fn url(name: &str, url: &str) -> RenderError {
 mod tests {
     use super::*;
 
-    fn checked(files: &[(&str, &str)]) -> Result<(), String> {
+    fn checked(files: &[(&str, &str)]) -> Result<BTreeSet<String>, String> {
+        checked_in("", files)
+    }
+
+    fn checked_in(above: &str, files: &[(&str, &str)]) -> Result<BTreeSet<String>, String> {
         let files: Files = files.iter().copied().collect();
-        check(&files, "apps/web").map_err(|e| e.to_string())
+        let (folder, above) = ("apps/web".into(), above.into());
+        let inputs = Inputs { folder, above, ..Inputs::default() };
+        folders(&files, &inputs).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -283,7 +294,7 @@ mod tests {
             ),
             ("base/x.yaml", ""),
         ];
-        assert_eq!(checked(&files), Ok(()));
+        assert_eq!(checked(&files), Ok(["apps/web", "base"].map(str::to_owned).into()));
     }
 
     #[test]
@@ -320,10 +331,27 @@ mod tests {
         check("crds: ['http://169.254.169.254/latest']", "fetches nothing");
         check("openapi: {path: 'https://example.com/'}", "fetches nothing");
         check("helmCharts: [{name: x}]", "uses helmcharts");
-        check(
-            "resources: [gone.yaml]",
-            "\"gone.yaml\", which is not there. Where the annotation argocd.argoproj.io/manifest-generate-paths",
-        );
+        check("resources: [gone.yaml]", "\"gone.yaml\", which is not there");
         check("resources: [../../elsewhere]", "lies outside of the repository");
+    }
+
+    #[test]
+    fn what_was_not_handed_over_is_told_with_what_would_bring_it() {
+        let files = [
+            ("apps/web/kustomization.yaml", "resources: [../base]"),
+            ("apps/base/kustomization.yaml", "resources: [../../../shared/base]"),
+        ];
+        let error = checked_in("teams/a", &files).unwrap_err();
+        for part in [
+            "apps/base/kustomization.yaml names \"../../../shared/base\"",
+            "those of the folder teams/a",
+            "argocd.argoproj.io/manifest-generate-paths to \".;../base;/teams/shared/base\"",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        let error = checked_in("teams", &files).unwrap_err();
+        assert!(error.contains("set the annotation"), "{error}");
+        let error = checked(&files).unwrap_err();
+        assert!(error.contains("lies outside of the repository"), "{error}");
     }
 }

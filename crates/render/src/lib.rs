@@ -34,7 +34,7 @@ pub use error::RenderError;
 pub use files::Files;
 pub use native::{Native, explicit};
 pub use options::{Absent, Form, Options, Parameter, Patch};
-pub use renderer::{Inputs, Renderer, Target};
+pub use renderer::{Inputs, Made, Read, Renderer, Target};
 pub use source::Kind;
 pub use tools::Tools;
 pub use variables::Variables;

@@ -17,7 +17,7 @@ pub(crate) fn files<'f>(
     let base = folder.len() + usize::from(!folder.is_empty());
     let include = options.include.as_deref().map(|text| pattern("include", text)).transpose()?;
     let exclude = options.exclude.as_deref().map(|text| pattern("exclude", text)).transpose()?;
-    let all = files.iter().filter(|(name, _)| {
+    let all = files.within(folder).filter(|(name, _)| {
         let Some(below) = below(name, folder) else { return false };
         let reached = !files.is_linked(folder, name) && (options.recurse || !below.contains('/'));
         reached

@@ -1,13 +1,16 @@
 //! Files + options → [`Base`], made once and kept.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout_at};
 use wharfinger_api::v1alpha1::FreightCollection;
+use wharfinger_core::paths::outermost;
 
 use crate::blocking::blocking;
 use crate::cache::{Cache, Key};
+use crate::source::Place;
 use crate::tools::{Program, Tools};
 use crate::{Base, Charts, Files, Kind, Options, RenderError, chart, helm, kustomize, plain};
 
@@ -18,6 +21,8 @@ pub struct Inputs {
     pub folder: String,
     pub target: Target,
     pub options: Options,
+    /// The folder of the repository that is the root of the files: Argo CD need not hand over all of it.
+    pub above: String,
     /// The source's repository, as it names it.
     pub repository: String,
     /// The charts of the Freight.
@@ -59,8 +64,8 @@ impl Renderer {
     }
 
     /// The base that was made from these very bytes before: `upload` is their SHA-256, whatever form they had.
-    pub fn recall(&self, inputs: &Inputs, upload: &[u8; 32]) -> Option<Arc<Base>> {
-        self.cache.get(&self.alias(inputs, upload))
+    pub fn recall(&self, inputs: &Inputs, upload: &[u8; 32]) -> Option<Made> {
+        self.cache.find(&self.alias(inputs, upload)).map(|(base, read)| Made { base, read })
     }
 
     /// The base of an Application. `upload`, where it is given, is remembered for [`recall`](Self::recall).
@@ -70,13 +75,13 @@ impl Renderer {
         files: Files,
         upload: Option<&[u8; 32]>,
         deadline: Instant,
-    ) -> Result<Arc<Base>, RenderError> {
+    ) -> Result<Made, RenderError> {
         let made = timeout_at(deadline, self.make(inputs, Arc::new(files), deadline));
-        let (key, base) = made.await.map_err(|_| RenderError::Deadline)??;
+        let (key, made) = made.await.map_err(|_| RenderError::Deadline)??;
         if let Some(upload) = upload {
-            self.cache.alias(self.alias(inputs, upload), key);
+            self.cache.alias(self.alias(inputs, upload), key, Arc::clone(&made.read));
         }
-        Ok(base)
+        Ok(made)
     }
 
     /// How many bases are kept, and the bytes they take.
@@ -89,7 +94,7 @@ impl Renderer {
         inputs: &Inputs,
         files: Arc<Files>,
         deadline: Instant,
-    ) -> Result<(Key, Arc<Base>), RenderError> {
+    ) -> Result<(Key, Made), RenderError> {
         let kind = Kind::chosen(&files, &inputs.folder, &inputs.options)?;
         let program = self.program(kind)?;
         let files = match kind {
@@ -105,18 +110,18 @@ impl Renderer {
             let version = program.map(|p| p.version.clone()).unwrap_or_default();
             move || Seen::of(kind, &version, &files, &inputs)
         });
-        let Seen { key, chart } = seen.await??;
+        let Seen { key, how, read } = seen.await??;
+        let read = Arc::new(read);
         if let Some(base) = self.cache.get(&key) {
-            return Ok((key, base));
+            return Ok((key, Made { base, read }));
         }
 
-        let objects = match (kind, program, chart) {
-            (Kind::Kustomize, Some(program), _) => {
-                kustomize::objects(program, files, &inputs.folder, &inputs.options, deadline)
-                    .await?
+        let objects = match (how, program) {
+            (How::Kustomize(folders), Some(program)) => {
+                kustomize::objects(program, files, &folders, inputs, deadline).await?
             }
-            (Kind::Helm, Some(program), Some(read)) => {
-                helm::objects(program, files, inputs, &read, deadline).await?
+            (How::Helm(chart), Some(program)) => {
+                helm::objects(program, files, inputs, &chart, deadline).await?
             }
             _ => {
                 let Inputs { folder, options, .. } = inputs.clone();
@@ -128,7 +133,7 @@ impl Renderer {
         let base = blocking(move || Base::of(kind, &objects, &options)).await??;
         let base = Arc::new(base);
         self.cache.put(key, &base);
-        Ok((key, base))
+        Ok((key, Made { base, read }))
     }
 
     pub(crate) fn program(&self, kind: Kind) -> Result<Option<&Program>, RenderError> {
@@ -148,7 +153,11 @@ impl Renderer {
 
     fn alias(&self, inputs: &Inputs, upload: &[u8; 32]) -> Key {
         let mut hash = Hash::new("upload");
-        hash.bytes(upload).text(&inputs.folder).target(&inputs.target).options(&inputs.options);
+        hash.bytes(upload)
+            .text(&inputs.above)
+            .text(&inputs.folder)
+            .target(&inputs.target)
+            .options(&inputs.options);
         hash.charts(&inputs.repository, &inputs.charts);
         for program in [&self.tools.helm, &self.tools.kustomize] {
             hash.text(program.as_ref().map_or("", |p| p.version.as_str()));
@@ -157,41 +166,75 @@ impl Renderer {
     }
 }
 
-/// The key of a base: what it is made from, and nothing else, so that a commit elsewhere or another assignment finds it.
+/// What a base is made from, and nothing else, so that a commit elsewhere or another assignment finds it by its key.
 struct Seen {
     key: Key,
-    /// For a chart: the files it is made of.
-    chart: Option<helm::Read>,
+    how: How,
+    read: Read,
+}
+
+enum How {
+    Plain,
+    Helm(helm::Read),
+    /// With the folders that are built.
+    Kustomize(BTreeSet<String>),
+}
+
+/// A base, and what it was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    pub base: Arc<Base>,
+    pub read: Arc<Read>,
+}
+
+/// The files that were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// In bytes.
+    pub size: u64,
+    /// From the repository's root; a folder, where what lies in it is read.
+    pub paths: Vec<String>,
 }
 
 impl Seen {
     fn of(kind: Kind, version: &str, files: &Files, inputs: &Inputs) -> Result<Self, RenderError> {
         let mut hash = Hash::new(kind.name());
         hash.text(version).options(&inputs.options);
-        let mut chart = None;
-        match kind {
+        let mut size = 0;
+        let mut file = |hash: &mut Hash, name: &str, content: &[u8]| {
+            hash.text(name).bytes(content);
+            size += content.len() as u64;
+        };
+        let (how, paths) = match kind {
             Kind::Plain => {
                 for (name, content) in plain::files(files, &inputs.folder, &inputs.options)? {
-                    hash.text(name).bytes(content);
+                    file(&mut hash, name, content);
                 }
+                (How::Plain, vec![inputs.folder.clone()])
             }
             Kind::Helm => {
-                let read = helm::read(files, inputs)?;
+                let chart = helm::read(files, inputs)?;
                 hash.text(&inputs.folder).target(&inputs.target);
-                for name in &read.all {
-                    hash.text(name).bytes(files.get(name).unwrap_or_default());
+                for name in &chart.all {
+                    file(&mut hash, name, files.get(name).unwrap_or_default());
                 }
-                chart = Some(read);
+                let paths = chart.paths.clone();
+                (How::Helm(chart), paths)
             }
-            // Which files a kustomization reads only Kustomize knows.
             Kind::Kustomize => {
+                let folders = kustomize::folders(files, inputs)?;
                 hash.text(&inputs.folder);
-                for (name, content) in files.iter() {
-                    hash.text(name).bytes(content);
+                for (name, content) in kustomize::files(files, &folders) {
+                    file(&mut hash, name, content);
                 }
+                let paths = folders.iter().cloned().collect();
+                (How::Kustomize(folders), paths)
             }
-        }
-        Ok(Self { key: hash.key(), chart })
+        };
+        let place = Place { folder: &inputs.folder, above: &inputs.above };
+        let paths = outermost(paths.iter().map(String::as_str));
+        let paths = paths.into_iter().map(|path| place.within(path)).collect();
+        Ok(Self { key: hash.key(), how, read: Read { size, paths } })
     }
 }
 

@@ -1,5 +1,7 @@
 //! What an Application's folder is: chosen as Argo CD chooses.
 
+use wharfinger_core::paths::{self, MANIFEST_GENERATE_PATHS};
+
 use crate::{Files, Options, RenderError, files};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,7 @@ impl Kind {
             Ok(Self::Plain)
         } else {
             Err(RenderError::input(format!(
-                "there is no folder {folder:?} among the files of the source. {UPLOADED}"
+                "there is no folder {folder:?} among the files of the source"
             )))
         }
     }
@@ -51,8 +53,59 @@ impl Kind {
     }
 }
 
-/// What to do about a file that is in the repository and yet not here.
-pub(crate) const UPLOADED: &str = "Where the annotation argocd.argoproj.io/manifest-generate-paths is set, Argo CD hands over only what it covers: it must cover every file that is read";
+/// Where a source is in its repository.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// The Application's folder, from the root of the files.
+    pub folder: &'a str,
+    /// The folder of the repository that is that root: not all of it need have been handed over.
+    pub above: &'a str,
+}
+
+impl Place<'_> {
+    /// Where an entry leads that is told from the Application's folder or, with a slash before it, from the repository's
+    /// root; nothing where that was not handed over.
+    pub(crate) fn locate(self, entry: &str) -> Option<String> {
+        let path = self.in_repository(self.folder, entry)?;
+        match self.above {
+            "" => Some(path),
+            above => path.strip_prefix(above)?.strip_prefix('/').map(str::to_owned),
+        }
+    }
+
+    /// Something is not there that `name` names as `entry`, looking from a folder of the files.
+    pub(crate) fn missing(self, name: &str, entry: &str, from: &str) -> RenderError {
+        let text = match self.in_repository(from, entry) {
+            None => format!("{name} names {entry:?}, which lies outside of the repository"),
+            Some(_) if self.above.is_empty() => {
+                format!("{name} names {entry:?}, which is not there")
+            }
+            Some(path) => {
+                let read = [self.within(from), path];
+                let wanted = paths::value(&self.within(self.folder), &read);
+                format!(
+                    "{name} names {entry:?}, which is not among the files that Argo CD handed over: they are those of the folder {}. If it is in the repository, set the annotation {MANIFEST_GENERATE_PATHS} to {wanted:?}, and add whatever else is read",
+                    self.above
+                )
+            }
+        };
+        RenderError::Input(text)
+    }
+
+    /// A path of the files, from the repository's root.
+    pub(crate) fn within(self, folder: &str) -> String {
+        [self.above, folder]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("/")
+    }
+
+    fn in_repository(self, from: &str, entry: &str) -> Option<String> {
+        let from = if entry.starts_with('/') { String::new() } else { self.within(from) };
+        files::join(&from, entry)
+    }
+}
 
 #[cfg(test)]
 mod tests {

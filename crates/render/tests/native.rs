@@ -166,7 +166,8 @@ async fn check(folder: &str, options: Value) -> Vec<Value> {
     let parameters = adopted.0["plugin"].get("parameters").cloned().unwrap_or_default();
     let options = Options::parse(&parameters.to_string()).unwrap().with(&variables);
     let inputs = Inputs { folder: folder.into(), target, options, ..Inputs::default() };
-    let base = renderer.base(&inputs, files, None, Instant::now() + LONG).await.unwrap();
+    let made = renderer.base(&inputs, files, None, Instant::now() + LONG).await.unwrap();
+    let base = made.base;
     let ours = base.with(&Images::default()).unwrap();
     let ours: Vec<Value> = ours.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
     assert_eq!(ours, native, "{source:?}");

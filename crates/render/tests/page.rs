@@ -55,7 +55,7 @@ const REFUSED: &[Row] = &[
         files: &[],
         folder: "chart",
         parameters: r#"[{"name":"valueFiles","array":["../../prod.yaml"]}]"#,
-        says: "lies outside of the repository or of what Argo CD handed over",
+        says: "lies outside of the repository",
     },
     Row {
         what: "dependencies of a chart that would have to be fetched, public ones and private ones",

@@ -54,7 +54,9 @@ async fn base(
     inputs: &Inputs,
     files: &[(&str, &str)],
 ) -> Result<Arc<Base>, RenderError> {
-    renderer.base(inputs, files.iter().copied().collect(), None, Instant::now() + LONG).await
+    let files = files.iter().copied().collect();
+    let made = renderer.base(inputs, files, None, Instant::now() + LONG).await?;
+    Ok(made.base)
 }
 
 fn freight() -> Images {

@@ -19,6 +19,7 @@ use wharfinger_render::{Renderer, Tools};
 use wharfinger_sidecar::cluster::Cluster;
 use wharfinger_sidecar::facts::Facts;
 use wharfinger_sidecar::metrics::Metrics;
+use wharfinger_sidecar::renders::Renders;
 use wharfinger_sidecar::service::{self, Plugin, Settings};
 use wharfinger_sidecar::socket::Socket;
 use wharfinger_webhook::{MakeUlid, Webhook};
@@ -99,7 +100,8 @@ impl World {
             concurrency: 4,
         };
         let metrics = Metrics::register(&mut Registry::default());
-        let plugin = Plugin::new(facts, Renderer::new(tools, CACHE), metrics, settings);
+        let plugin =
+            Plugin::new(facts, Renderer::new(tools, CACHE), metrics, Renders::default(), settings);
         let socket = folder.join("wharfinger.sock");
         let bound = Socket::bind(&socket)
             .with_context(|| format!("can't listen on {}", socket.display()))?;

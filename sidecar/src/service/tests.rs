@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
+use http_body_util::BodyExt as _;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tonic::Code;
+use tower::ServiceExt as _;
+use wharfinger_core::paths::MANIFEST_GENERATE_PATHS;
 use wharfinger_daemon::{Readiness, Tasks};
 use wharfinger_render::Tools;
 
@@ -33,6 +36,7 @@ struct Server {
     socket: PathBuf,
     readiness: Readiness,
     registry: Registry,
+    renders: Renders,
     shutdown: Shutdown,
     running: JoinSet<anyhow::Result<()>>,
     _dir: TempDir,
@@ -56,12 +60,14 @@ impl Server {
             concurrency,
         };
         let renderer = Renderer::new(Tools::default(), 1 << 20);
-        let plugin = Plugin::new(facts, renderer, Metrics::register(&mut registry), settings);
+        let metrics = Metrics::register(&mut registry);
+        let renders = Renders::default();
+        let plugin = Plugin::new(facts, renderer, metrics, renders.clone(), settings);
         let (socket, shutdown) = (Socket::bind(&path).unwrap(), tasks.shutdown());
         tasks.spawn("plugin server", serve(socket, plugin, tasks.shutdown()));
         let mut running = JoinSet::new();
         running.spawn(tasks.run());
-        Self { socket: path, readiness, registry, shutdown, running, _dir: dir }
+        Self { socket: path, readiness, registry, renders, shutdown, running, _dir: dir }
     }
 
     /// Starts and waits until the watches know everything.
@@ -86,6 +92,19 @@ impl Server {
         encode(&mut text, &self.registry).unwrap();
         let line = format!("wharfinger_sidecar_renders_total{{outcome=\"{outcome}\"}} ");
         text.lines().find_map(|l| l.strip_prefix(&line)).map_or(0, |n| n.parse().unwrap())
+    }
+
+    /// What the admin port shows of the last renders, without the time.
+    async fn renders(&self) -> Value {
+        let request = http::Request::get("/renders").body(axum::body::Body::empty()).unwrap();
+        let answer = self.renders.routes().oneshot(request).await.unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let mut all: Value = serde_json::from_slice(&body).unwrap();
+        for render in all["renders"].as_array_mut().unwrap() {
+            let time = render.as_object_mut().unwrap().shift_remove("time").unwrap();
+            time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        }
+        all["renders"].take()
     }
 
     /// Ends in good order, nothing having gone wrong.
@@ -229,6 +248,66 @@ async fn freight_that_nothing_uses_is_counted_and_what_is_rendered_says_whose_it
     assert_eq!(image(&mut client, &other).await.unwrap(), "shop/other:0");
     assert!(warned(&server));
     server.end().await;
+}
+
+#[tokio::test]
+async fn what_was_sent_and_what_was_read_is_shown_in_both_layouts() {
+    let declared = |paths: Option<&str>| {
+        let world = world();
+        let mut app = app("web", Some("shop:dev"));
+        if let Some(paths) = paths {
+            app["metadata"]["annotations"][MANIFEST_GENERATE_PATHS] = paths.into();
+        }
+        world.put(app);
+        world
+    };
+    let claim = format!("2-{B}");
+    let rest = "x".repeat(100_000);
+    let rendered = async |paths: Option<&str>, folder: &str, files: &[(&str, &str)]| {
+        let (server, mut client) = Server::ready(&declared(paths)).await;
+        let mut sent = Call::new(files).unwrap();
+        sent.path = folder.into();
+        sent.env = call("web", Some(&claim)).env("ARGOCD_APP_SOURCE_PATH", "teams/a/app").env;
+        // Twice: what is remembered says the same.
+        for _ in 0..2 {
+            image(&mut client, &sent).await.unwrap();
+        }
+        let renders = server.renders().await;
+        let mut text = String::new();
+        encode(&mut text, &server.registry).unwrap();
+        let reads = format!("wharfinger_sidecar_reads_bytes_total {}\n", 2 * POD.len());
+        assert!(text.contains(&reads), "{text}");
+        let warned =
+            text.lines().filter(|line| line.starts_with("wharfinger_sidecar_warnings_total"));
+        let warned =
+            warned.map(|line| line.split('"').nth(1).unwrap().to_owned()).collect::<Vec<_>>();
+        server.end().await;
+        (renders, sent.size, warned)
+    };
+
+    let whole = [("teams/a/app/pod.yaml", POD), ("docs/all", &rest)];
+    let (renders, size, warned) = rendered(None, "teams/a/app", &whole).await;
+    assert_eq!(renders[0]["checks"][0]["code"], "upload-large");
+    let mut shown = renders[0].clone();
+    shown.as_object_mut().unwrap().shift_remove("checks");
+    let expected = json!({
+        "namespace": "argocd", "application": "web", "path": "teams/a/app", "sent": "",
+        "bytesReceived": size, "bytesRead": POD.len(), "pathsRead": ["teams/a/app"], "manifestGeneratePaths": ".",
+    });
+    assert_eq!((shown, warned), (expected, vec!["UploadLarge".into()]));
+
+    let (renders, size, warned) = rendered(Some("."), "", &[("pod.yaml", POD)]).await;
+    let expected = json!([{
+        "namespace": "argocd", "application": "web", "path": "teams/a/app", "sent": "teams/a/app", "checks": [],
+        "bytesReceived": size, "bytesRead": POD.len(), "pathsRead": ["teams/a/app"], "manifestGeneratePaths": ".",
+    }]);
+    assert_eq!((renders, warned), (expected, vec![]));
+
+    let part = [("a/app/pod.yaml", POD), ("b/x", "")];
+    let (renders, _, warned) = rendered(Some("../../b"), "a/app", &part).await;
+    assert_eq!(renders[0]["sent"], "teams");
+    assert_eq!(renders[0]["checks"][0]["code"], "paths-undeclared");
+    assert_eq!(warned, ["PathsUndeclared"]);
 }
 
 #[tokio::test]

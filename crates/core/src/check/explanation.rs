@@ -251,6 +251,18 @@ impl Code {
                 who: None,
                 next: "Promote Freight of that Warehouse that holds it: wharf get freight -p PROJECT. Freight from before the subscription does not.",
             },
+            Self::UploadLarge => Explanation {
+                meaning: "For each render of the Application, Argo CD packs and sends far more files than are read.",
+                rule: "Argo CD sends the folder that all paths of the annotation argocd.argoproj.io/manifest-generate-paths have in common; without the annotation, the whole repository. It costs time at each promotion, and nothing else.",
+                who: None,
+                next: "Set the annotation that wharf doctor prints: it covers exactly what is read.",
+            },
+            Self::PathsUndeclared => Explanation {
+                meaning: "The Application is rendered from files that its annotation argocd.argoproj.io/manifest-generate-paths does not cover.",
+                rule: "Argo CD renders anew only after commits that touch a path of the annotation: commits to these files wait for the next one that does.",
+                who: None,
+                next: "Set the annotation that wharf doctor prints: it covers exactly what is read.",
+            },
             Self::Timeout => Explanation {
                 meaning: "The step did not end in time.",
                 rule: "A step of a Promotion has five minutes, or what its retry.timeout says. What was assigned stays assigned.",

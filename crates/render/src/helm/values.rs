@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 use wharfinger_core::pattern::Pattern;
 
 use crate::files::{self, Files};
-use crate::source::UPLOADED;
+use crate::source::Place;
 use crate::{Options, RenderError};
 
 /// The values files of `options`, in the order in which they are laid over each other.
 pub(super) fn files(
     files: &Files,
-    folder: &str,
+    place: Place<'_>,
     options: &Options,
 ) -> Result<Vec<String>, RenderError> {
     let ignore_missing = options.ignore_missing_value_files;
     let paths: Vec<(&String, String)> = options
         .value_files
         .iter()
-        .map(|name| Ok((name, path(folder, "the values file", name)?)))
+        .map(|name| Ok((name, path(place, VALUES_FILE, name)?)))
         .collect::<Result<_, RenderError>>()?;
     // A file that is named itself stands where it is named, not where a pattern finds it.
     let named: BTreeSet<&str> =
@@ -31,9 +31,7 @@ pub(super) fn files(
             files.get(path).map(|_| path.clone()).into_iter().collect()
         };
         if found.is_empty() && !ignore_missing {
-            return Err(RenderError::Input(format!(
-                "the values file {name:?} is not there. {UPLOADED}"
-            )));
+            return Err(missing(place, VALUES_FILE, name));
         }
         if is_pattern(path) {
             found.retain(|path| !named.contains(path.as_str()));
@@ -50,35 +48,42 @@ pub(super) fn files(
 /// Where one file is that has to be there.
 pub(super) fn locate(
     files: &Files,
-    folder: &str,
-    what: &str,
+    place: Place<'_>,
+    parameter: &str,
     name: &str,
 ) -> Result<String, RenderError> {
-    let path = path(folder, what, name)?;
+    let path = path(place, parameter, name)?;
     match files.get(&path) {
         Some(_) => Ok(path),
-        None => Err(RenderError::Input(format!("{what} {name:?} is not there. {UPLOADED}"))),
+        None => Err(missing(place, parameter, name)),
     }
 }
 
-/// From the root: what begins with a slash is told from there, everything else from the chart's folder.
-fn path(folder: &str, what: &str, name: &str) -> Result<String, RenderError> {
+const VALUES_FILE: &str = "valueFiles";
+
+fn missing(place: Place<'_>, parameter: &str, name: &str) -> RenderError {
+    place.missing(&at(parameter), name, place.folder)
+}
+
+fn at(parameter: &str) -> String {
+    format!("the plugin's parameter {parameter:?}")
+}
+
+/// From the root of the files.
+fn path(place: Place<'_>, parameter: &str, name: &str) -> Result<String, RenderError> {
     if name.starts_with('$') {
         return Err(RenderError::Input(format!(
-            "{what} {name:?} is in another source; Argo CD lets only native Helm sources read it. Keep the Application's source native and let the promotion step argocd-update write the image, or put the file into the chart's repository"
+            "{} names {name:?}, which is in another source; Argo CD lets only native Helm sources read it. Keep the Application's source native and let the promotion step argocd-update write the image, or put the file into the chart's repository",
+            at(parameter)
         )));
     }
     if name.contains("://") {
         return Err(RenderError::Input(format!(
-            "{what} {name:?} is remote; the plugin fetches nothing. Copy it into the repository"
+            "{} names {name:?}, which is remote; the plugin fetches nothing. Copy it into the repository",
+            at(parameter)
         )));
     }
-    let from = if name.starts_with('/') { "" } else { folder };
-    files::join(from, name).ok_or_else(|| {
-        RenderError::Input(format!(
-            "{what} {name:?} lies outside of the repository or of what Argo CD handed over. {UPLOADED}"
-        ))
-    })
+    place.locate(name).ok_or_else(|| missing(place, parameter, name))
 }
 
 fn is_pattern(path: &str) -> bool {
@@ -147,6 +152,10 @@ mod tests {
     use super::*;
 
     fn found(names: &[&str], ignore_missing: bool) -> Result<Vec<String>, String> {
+        found_in("", names, ignore_missing)
+    }
+
+    fn found_in(above: &str, names: &[&str], ignore_missing: bool) -> Result<Vec<String>, String> {
         let all: Files = [
             "charts/web/Chart.yaml",
             "charts/web/a.yaml",
@@ -164,7 +173,7 @@ mod tests {
             ignore_missing_value_files: ignore_missing,
             ..Options::default()
         };
-        files(&all, "charts/web", &options).map_err(|e| e.to_string())
+        files(&all, Place { folder: "charts/web", above }, &options).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -183,6 +192,31 @@ mod tests {
         ] {
             assert!(found(&[bad], false).unwrap_err().contains(part), "{bad}");
         }
+    }
+
+    #[test]
+    fn where_a_part_of_the_repository_was_handed_over_paths_mean_the_same() {
+        let check = |name: &str, expected: Result<&str, &str>| match (
+            found_in("teams/a", &[name], false),
+            expected,
+        ) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, [expected]),
+            (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
+            (found, _) => panic!("{name}: {found:?}"),
+        };
+        check("a.yaml", Ok("charts/web/a.yaml"));
+        check("/teams/a/values/b.yaml", Ok("values/b.yaml"));
+        check("/teams/a/val*/b.yaml", Ok("values/b.yaml"));
+        check("../../../../teams/a/values/b.yaml", Ok("values/b.yaml"));
+        check(
+            "/values/b.yaml",
+            Err(
+                "those of the folder teams/a. If it is in the repository, set the annotation argocd.argoproj.io/manifest-generate-paths to \".;/values/b.yaml\"",
+            ),
+        );
+        check("../../../b/x.yaml", Err("to \".;/teams/b/x.yaml\""));
+        check("../../values/gone.yaml", Err("to \".;../../values/gone.yaml\""));
+        check("../../../../../x.yaml", Err("outside of the repository"));
     }
 
     #[test]

@@ -20,6 +20,7 @@ async fn render(
     renderer
         .base(inputs, files.iter().copied().collect(), None, deadline)
         .await?
+        .base
         .with(&Images::default())
 }
 
@@ -104,8 +105,15 @@ async fn the_same_bytes_need_not_be_unpacked_again() {
     let files = || [("app/a.yaml", WEB)].into_iter().collect();
     let deadline = Instant::now() + Duration::from_secs(10);
     assert!(renderer.recall(&inputs("app"), &[7; 32]).is_none());
-    let base = renderer.base(&inputs("app"), files(), Some(&[7; 32]), deadline).await.unwrap();
-    assert!(Arc::ptr_eq(&base, &renderer.recall(&inputs("app"), &[7; 32]).unwrap()));
+    let made = renderer.base(&inputs("app"), files(), Some(&[7; 32]), deadline).await.unwrap();
+    assert_eq!(*made.read, Read { size: WEB.len() as u64, paths: vec!["app".into()] });
+    let again = renderer.recall(&inputs("app"), &[7; 32]).unwrap();
+    assert!(Arc::ptr_eq(&made.base, &again.base) && made.read == again.read);
+    // The same part of another repository, or of the same one elsewhere.
+    let above = Inputs { above: "teams/a".into(), ..inputs("app") };
+    assert!(renderer.recall(&above, &[7; 32]).is_none());
+    let above = renderer.base(&above, files(), None, deadline).await.unwrap();
+    assert_eq!(above.read.paths, ["teams/a/app"]);
     let mut other = inputs("app");
     other.options.recurse = true;
     assert!(renderer.recall(&other, &[7; 32]).is_none());

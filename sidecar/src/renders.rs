@@ -1,0 +1,111 @@
+//! The last render of each source: what was sent for it and what was read, for whoever wants to send less.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use wharfinger_core::check::Check;
+use wharfinger_core::paths::{self, Upload};
+use wharfinger_daemon::Clock;
+use wharfinger_render::Read;
+
+use crate::asked::AppName;
+
+/// As many sources as one repo-server ever has. Of more, the oldest go.
+const MOST: usize = 10_000;
+
+#[derive(Clone, Default)]
+pub struct Renders {
+    clock: Clock,
+    last: Arc<Mutex<BTreeMap<Source, Render>>>,
+}
+
+/// Which source, without its repository: a URL may hold a secret.
+type Source = (AppName, String);
+
+/// One render, as the admin port shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Render {
+    namespace: String,
+    application: String,
+    /// The source's path in its repository, as are all paths here.
+    path: String,
+    /// The folder that was sent; all of the repository where it is empty.
+    sent: String,
+    bytes_received: u64,
+    bytes_read: u64,
+    paths_read: Vec<String>,
+    /// The annotation that would be right.
+    manifest_generate_paths: String,
+    checks: Vec<Check>,
+    time: String,
+}
+
+/// What came for a render.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent<'a> {
+    pub(crate) path: &'a str,
+    /// The folder of the repository that is the root of the files.
+    pub(crate) above: &'a str,
+    pub(crate) declared: Option<&'a str>,
+    pub(crate) received: u64,
+}
+
+impl Renders {
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, last: Arc::default() }
+    }
+
+    /// What the admin port shows of them.
+    pub fn routes(&self) -> Router {
+        let last = Arc::clone(&self.last);
+        let list = async move || {
+            let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            let all: Vec<_> = last.values().cloned().collect();
+            Json(serde_json::json!({ "renders": all }))
+        };
+        Router::new().route("/renders", get(list))
+    }
+
+    /// Remembers a render. What is returned is new: it was not so the last time.
+    pub(crate) fn tell(&self, app: &AppName, sent: Sent<'_>, read: &Read) -> Vec<Check> {
+        let Sent { path, above, declared, received } = sent;
+        let checks = paths::judge(&Upload {
+            namespace: &app.namespace,
+            application: &app.name,
+            path,
+            declared,
+            sent: above,
+            received,
+            read: read.size,
+            paths: &read.paths,
+        });
+        let render = Render {
+            namespace: app.namespace.clone(),
+            application: app.name.clone(),
+            path: path.to_owned(),
+            sent: above.to_owned(),
+            bytes_received: received,
+            bytes_read: read.size,
+            paths_read: read.paths.clone(),
+            manifest_generate_paths: paths::value(path, &read.paths),
+            checks: checks.clone(),
+            time: self.clock.now().to_string(),
+        };
+        let source = (app.clone(), path.to_owned());
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = last.insert(source, render).map(|before| before.checks).unwrap_or_default();
+        if last.len() > MOST
+            && let Some(oldest) = last.iter().min_by(|a, b| a.1.time.cmp(&b.1.time))
+        {
+            let oldest = oldest.0.clone();
+            last.remove(&oldest);
+        }
+        let said =
+            |check: &Check| before.iter().any(|b| (b.code, &b.fix) == (check.code, &check.fix));
+        checks.into_iter().filter(|check| !said(check)).collect()
+    }
+}
