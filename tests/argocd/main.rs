@@ -22,4 +22,5 @@ mod refusals;
 mod rendered;
 mod renewal;
 mod uninstall;
+mod uploads;
 mod wharf;

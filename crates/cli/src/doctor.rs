@@ -5,6 +5,7 @@
 pub mod applications;
 pub mod cluster;
 pub mod plugin;
+pub mod uploads;
 pub mod webhook;
 
 use serde::Serialize;

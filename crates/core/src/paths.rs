@@ -182,6 +182,25 @@ mod tests {
     }
 
     #[test]
+    fn the_page_shows_what_is_told() {
+        let paths = ["web/base", "web/overlays/dev"].map(str::to_owned);
+        let checks = judge(&Upload {
+            namespace: "argocd",
+            application: "web",
+            path: "web/overlays/dev",
+            declared: None,
+            sent: "",
+            received: 3_665_974,
+            read: 374,
+            paths: &paths,
+        });
+        let page = include_str!("../../../docs/uploads.md");
+        for check in checks {
+            assert!(page.contains(&check.text) && page.contains(&check.fix), "{check:#?}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_the_paths_is_told_with_the_right_ones() {
         let paths = |paths: &[&str]| paths.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
         let both = paths(&["apps/web/base", "apps/web/overlays/dev"]);

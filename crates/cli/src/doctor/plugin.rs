@@ -12,7 +12,7 @@ use super::{passed, unseen, warning};
 use crate::exit::Failure;
 use crate::session::Session;
 
-const REPO_SERVER: &str = "argocd-repo-server";
+pub(super) const REPO_SERVER: &str = "argocd-repo-server";
 const ATTEMPTS: &str = "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS";
 const PATHS: &str = "ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS";
 

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 use wharfinger_core::check::State;
 
-use crate::doctor::{Finding, Part, applications, cluster, plugin, webhook};
+use crate::doctor::{Finding, Part, applications, cluster, plugin, uploads, webhook};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Look, Mark, clean, documents};
 use crate::session::Session;
@@ -21,6 +21,10 @@ pub struct Doctor {
     /// Let warnings count as failures
     #[arg(long)]
     strict: bool,
+
+    /// Where a sidecar's admin port is reached; without it, they are asked through the API server
+    #[arg(long, value_name = "URL")]
+    sidecar: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -34,13 +38,16 @@ const PARTS: [Part; 4] = [Part::Cluster, Part::Webhook, Part::Plugin, Part::Appl
 
 impl Doctor {
     pub async fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let Self { only, strict } = self;
+        let Self { only, strict, sidecar } = self;
         let mut checks = Vec::new();
         for part in PARTS.into_iter().filter(|part| only.is_empty() || only.contains(part)) {
             let found = match part {
                 Part::Cluster => cluster::look(session).await?,
                 Part::Webhook => webhook::look(session).await?,
-                Part::Plugin => plugin::look(session).await?,
+                Part::Plugin => {
+                    let uploads = uploads::look(session, sidecar.as_deref()).await?;
+                    [plugin::look(session).await?, uploads].concat()
+                }
                 Part::Applications => applications::look(session).await?,
             };
             checks.extend(found.into_iter().map(|check| Finding { part, check }));
