@@ -81,7 +81,7 @@ pub fn judge(upload: &Upload<'_>) -> Vec<Check> {
 /// The value of the annotation by which everything that is read is sent, and not more than need be.
 pub fn value(path: &str, paths: &[String]) -> String {
     let all = outermost(paths.iter().map(String::as_str).chain([path]));
-    let mut told: Vec<String> = all.into_iter().map(|p| shorter(path, p)).collect();
+    let mut told: Vec<String> = all.into_iter().map(|p| told(path, p)).collect();
     // The source's own folder comes first, as everybody writes it.
     told.sort_by_key(|p| p != ".");
     told.join(";")
@@ -95,19 +95,17 @@ pub fn outermost<'p>(paths: impl Iterator<Item = &'p str>) -> Vec<&'p str> {
     all.iter().filter(|path| !within(path)).copied().collect()
 }
 
-/// A path, told from the source's folder or from the root.
-fn shorter(from: &str, to: &str) -> String {
+/// A path, told from the source's folder, or from the root where they have only that in common.
+fn told(from: &str, to: &str) -> String {
     let [from, to] =
         [from, to].map(|path| path.split('/').filter(|p| !p.is_empty()).collect::<Vec<_>>());
     let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = std::iter::repeat_n("..", from.len() - same);
-    let relative: Vec<&str> = up.chain(to[same..].iter().copied()).collect();
-    let (relative, absolute) = (relative.join("/"), format!("/{}", to.join("/")));
-    match relative.is_empty() {
-        true => ".".into(),
-        false if relative.len() <= absolute.len() => relative,
-        false => absolute,
+    if same == 0 && !from.is_empty() {
+        return format!("/{}", to.join("/"));
     }
+    let up = std::iter::repeat_n("..", from.len() - same);
+    let path: Vec<&str> = up.chain(to[same..].iter().copied()).collect();
+    if path.is_empty() { ".".into() } else { path.join("/") }
 }
 
 /// The paths that an annotation covers. Of a pattern, the folder before it: it may cover all of that.

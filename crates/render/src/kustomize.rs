@@ -345,7 +345,7 @@ mod tests {
         for part in [
             "apps/base/kustomization.yaml names \"../../../shared/base\"",
             "those of the folder teams/a",
-            "argocd.argoproj.io/manifest-generate-paths to \".;../base;/teams/shared/base\"",
+            "argocd.argoproj.io/manifest-generate-paths to \".;../base;../../../shared/base\"",
         ] {
             assert!(error.contains(part), "{error}");
         }

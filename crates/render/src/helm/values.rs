@@ -214,7 +214,7 @@ mod tests {
                 "those of the folder teams/a. If it is in the repository, set the annotation argocd.argoproj.io/manifest-generate-paths to \".;/values/b.yaml\"",
             ),
         );
-        check("../../../b/x.yaml", Err("to \".;/teams/b/x.yaml\""));
+        check("../../../b/x.yaml", Err("to \".;../../../b/x.yaml\""));
         check("../../values/gone.yaml", Err("to \".;../../values/gone.yaml\""));
         check("../../../../../x.yaml", Err("outside of the repository"));
     }
