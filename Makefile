@@ -24,5 +24,5 @@ lint: ## formatting, clippy without a warning, dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	@# The fuzzers are a workspace of their own. They are only read here, so that their C++ half need not be built.
-	CUSTOM_LIBFUZZER_PATH=/dev/null cargo check --quiet --manifest-path hack/fuzz/Cargo.toml --target-dir target/fuzz-check --locked
+	CUSTOM_LIBFUZZER_PATH=/dev/null cargo check --quiet --manifest-path hack/fuzz/Cargo.toml --target-dir target/fuzz-check
 	PATH="$$(hack/lint-tools):$$PATH" cargo deny --workspace check bans licenses sources

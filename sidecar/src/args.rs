@@ -70,6 +70,16 @@ pub struct Args {
     #[arg(long, env = "WHARFINGER_CACHE", value_name = "BYTES", default_value = "128Mi")]
     cache: Bytes,
 
+    /// Memory for each Helm or Kustomize that runs
+    #[arg(
+        long,
+        global = true,
+        env = "WHARFINGER_TOOL_MEMORY",
+        value_name = "BYTES",
+        default_value = "512Mi"
+    )]
+    tool_memory: Bytes,
+
     #[command(flatten)]
     admin: AdminArgs,
 }
@@ -91,12 +101,13 @@ impl Args {
             max_unpacked,
             concurrency,
             cache,
+            tool_memory,
             admin,
         } = self;
         let limits = Limits { bytes: max_unpacked.0, ..Limits::default() };
         if let Some(Command::Generate) = command {
             // Without a log: Argo CD takes all of stderr for the reason, and shows it.
-            return crate::generate::generate(&argocd_namespace, limits).await;
+            return crate::generate::generate(&argocd_namespace, limits, tool_memory.0).await;
         }
 
         admin.init_log()?;
@@ -110,6 +121,7 @@ impl Args {
         admin.serve_with(renders.routes(), registry, readiness, &mut tasks).await?;
 
         let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;
+        let tools = tools.with_memory(tool_memory.0);
         let memory = usize::try_from(cache.0).unwrap_or(usize::MAX);
         let settings = Settings {
             argocd_namespace,

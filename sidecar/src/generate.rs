@@ -25,11 +25,15 @@ use crate::{args, revision};
 /// Argo CD's server ends us sooner.
 const LIMIT: Duration = Duration::from_secs(300);
 
-pub(crate) async fn generate(argocd_namespace: &str, limits: Limits) -> anyhow::Result<()> {
+pub(crate) async fn generate(
+    argocd_namespace: &str,
+    limits: Limits,
+    tool_memory: u64,
+) -> anyhow::Result<()> {
     // Ended by a signal, the tools have to be ended as well: they are in groups of their own.
     let signals = Tasks::until_signalled();
     let documents = tokio::select! {
-        documents = render(argocd_namespace, limits) => documents?,
+        documents = render(argocd_namespace, limits, tool_memory) => documents?,
         () = signals.shutdown().cancelled_owned() => return Err(Refusal::Deadline.into()),
     };
     let mut out = io::stdout().lock();
@@ -39,7 +43,11 @@ pub(crate) async fn generate(argocd_namespace: &str, limits: Limits) -> anyhow::
     out.flush().context("can't write the result")
 }
 
-async fn render(argocd_namespace: &str, limits: Limits) -> anyhow::Result<Vec<String>> {
+async fn render(
+    argocd_namespace: &str,
+    limits: Limits,
+    tool_memory: u64,
+) -> anyhow::Result<Vec<String>> {
     let env: Vec<(String, String)> = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -55,6 +63,7 @@ async fn render(argocd_namespace: &str, limits: Limits) -> anyhow::Result<Vec<St
     let (root, folder) = locate(&env::current_dir()?, path);
     let files = spawn_blocking(move || Files::read(&root, limits)).await?.map_err(Refusal::from)?;
     let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;
+    let tools = tools.with_memory(tool_memory);
     let inputs = asked.inputs(folder).with_freight(&collection).await.map_err(Refusal::from)?;
     let base = Renderer::new(tools, 0).base(&inputs, files, None, Instant::now() + LIMIT).await;
     Ok(base

@@ -9,6 +9,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, prlimit};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -27,6 +29,8 @@ pub(crate) struct Tool<'a> {
     /// For whatever it wants to write; nobody else's.
     pub(crate) home: &'a Path,
     pub(crate) deadline: Instant,
+    /// How much it may take, in bytes.
+    pub(crate) memory: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -40,19 +44,29 @@ pub(crate) enum Failure {
     TooMuch,
     #[error("it did not end in time")]
     Deadline,
+    #[error(
+        "it needs more memory than the {} MiB that it may have; the sidecar's --tool-memory raises that, and its container needs as much more",
+        .0 >> 20
+    )]
+    Memory(u64),
 }
 
 /// Runs a tool and returns what it printed.
 ///
 /// *Guarantees*: it is given no input and no environment but a home and a way to nowhere: proxies that refuse, since a
 /// Kustomize base or a values file may be a URL. It is the head of a process group that dies as a whole with the future:
-/// at the end, at the deadline, when the caller goes away.
+/// at the end, at the deadline, when the caller goes away. Its memory is bounded.
 pub(crate) async fn output(tool: &Tool<'_>) -> Result<Vec<u8>, Failure> {
     let mut child = spawn(tool).map_err(Failure::Start)?;
     let group = Group::led_by(&child);
+    group.limit(tool.memory).map_err(Failure::Start)?;
     let pipes = (child.stdout.take(), child.stderr.take());
     let ended = timeout_at(tool.deadline, async {
-        let (stdout, stderr) = tokio::try_join!(all(pipes.0), end(pipes.1))?;
+        let outputs = async { tokio::try_join!(all(pipes.0), end(pipes.1)) };
+        let (stdout, stderr) = tokio::select! {
+            outputs = outputs => outputs?,
+            () = group.exceeds(tool.memory) => return Err(Failure::Memory(tool.memory)),
+        };
         // The group is killed before its leader is reaped: until then nobody else can have its number.
         while !group.leader_ended() {
             sleep(Duration::from_millis(1)).await;
@@ -62,8 +76,23 @@ pub(crate) async fn output(tool: &Tool<'_>) -> Result<Vec<u8>, Failure> {
         Ok((status, stdout, stderr))
     });
     let (status, stdout, stderr) = ended.await.map_err(|_| Failure::Deadline)??;
-    if status.success() { Ok(stdout) } else { Err(Failure::Exit(said(tool, status, &stderr))) }
+    if status.success() {
+        return Ok(stdout);
+    }
+    // Go's last words. What follows them is its stacks.
+    let out_of_memory = stderr.windows(OUT_OF_MEMORY.len()).any(|words| words == OUT_OF_MEMORY);
+    Err(match out_of_memory {
+        true => Failure::Memory(tool.memory),
+        false => Failure::Exit(said(tool, status, &stderr)),
+    })
 }
+
+const OUT_OF_MEMORY: &[u8] = b"out of memory";
+/// Addresses that Go sets apart at its start and hardly ever uses: a limit on addresses, which alone comes before the memory
+/// is taken, has to leave it these.
+const SET_APART: u64 = 2 << 30;
+/// How often it is looked at how much memory a tool has taken.
+const LOOK: Duration = Duration::from_millis(20);
 
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 fn spawn(tool: &Tool<'_>) -> io::Result<Child> {
@@ -73,6 +102,8 @@ fn spawn(tool: &Tool<'_>) -> io::Result<Child> {
         .env_clear()
         .env("HOME", tool.home)
         .env("TMPDIR", tool.home)
+        // It collects its garbage before it comes to the limit.
+        .env("GOMEMLIMIT", (tool.memory / 10 * 9).to_string())
         .envs(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:9")))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -90,6 +121,33 @@ impl Group {
         Self(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
     }
 
+    /// Sets how many addresses each of them may have. They have only just begun, so that none has had more.
+    fn limit(&self, memory: u64) -> io::Result<()> {
+        let Some(leader) =
+            self.0.and_then(|leader| rustix::process::Pid::from_raw(leader.as_raw()))
+        else {
+            return Ok(());
+        };
+        let addresses = Some(memory.saturating_add(SET_APART));
+        let limit = Rlimit { current: addresses, maximum: addresses };
+        match prlimit(Some(leader), Resource::As, limit) {
+            // It may have ended.
+            Ok(_) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends when the leader has taken more memory than that.
+    async fn exceeds(&self, memory: u64) {
+        loop {
+            sleep(LOOK).await;
+            let taken = self.0.and_then(taken).unwrap_or_default();
+            if taken > memory {
+                return;
+            }
+        }
+    }
+
     /// Whether the leader is gone, or a zombie. It is not reaped by the look.
     fn leader_ended(&self) -> bool {
         let Some(leader) = self.0 else { return true };
@@ -105,6 +163,13 @@ impl Drop for Group {
             killpg(leader, Signal::SIGKILL).ok();
         }
     }
+}
+
+/// The memory that a process has, in bytes.
+fn taken(process: Pid) -> Option<u64> {
+    let pages = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
+    let pages: u64 = pages.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
 }
 
 async fn all(pipe: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Failure> {
@@ -161,6 +226,7 @@ mod tests {
             dir: dir.path(),
             home: dir.path(),
             deadline,
+            memory: 64 << 20,
         };
         output(&tool).await.map(|out| String::from_utf8(out).unwrap())
     }
@@ -208,6 +274,24 @@ mod tests {
         let loud = "i=0; while [ $i -lt 30000 ]; do echo abcdefghij >&2; i=$((i+1)); done; echo last >&2; exit 1";
         let text = shell(&dir, loud, LONG).await.unwrap_err().to_string();
         assert!(text.len() < SHOWN + 10 && text.ends_with("last"), "{}", text.len());
+    }
+
+    #[tokio::test]
+    async fn what_it_and_its_children_allocate_is_bounded() {
+        let dir = TempDir::new().unwrap();
+        let limits = "while [ $(ulimit -v) = unlimited ]; do :; done; ulimit -v; (ulimit -v)";
+        assert_eq!(shell(&dir, limits, LONG).await.unwrap(), "2162688\n2162688\n");
+        // What a shell remembers, it takes.
+        let more =
+            "b=bbbbbbbb; while [ ${#b} -lt 500000 ]; do b=$b$b; done; while :; do a=$a$b; done";
+        let taken = shell(&dir, more, LONG).await.unwrap_err();
+        assert!(matches!(taken, Failure::Memory(_)), "{taken}");
+        let go = "echo 'fatal error: runtime: out of memory' >&2; echo goroutine 1 >&2; exit 2";
+        let text = shell(&dir, go, LONG).await.unwrap_err().to_string();
+        assert!(
+            text.contains("more memory than the 64 MiB") && !text.contains("goroutine"),
+            "{text}"
+        );
     }
 
     #[tokio::test]

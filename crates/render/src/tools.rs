@@ -26,11 +26,23 @@ pub(crate) struct Program {
     path: PathBuf,
     /// What tells two builds apart: results of one are not given out for the other.
     pub(crate) version: String,
+    memory: u64,
 }
 
 const ASKING: Duration = Duration::from_secs(20);
 
 impl Tools {
+    /// What a tool may take if nobody says otherwise: several times what large charts need.
+    pub const MEMORY: u64 = 512 << 20;
+
+    /// The same, with so many bytes of memory for each that runs.
+    #[must_use]
+    pub fn with_memory(mut self, memory: u64) -> Self {
+        let tools = [&mut self.helm, &mut self.kustomize];
+        tools.into_iter().flatten().for_each(|program| program.memory = memory);
+        self
+    }
+
     /// Looks for the programs in the folders of `path`, which is what `PATH` holds.
     pub async fn find(path: &OsStr) -> Self {
         let helm = Program::find("helm", path, &["version", "--short"]).await;
@@ -52,7 +64,7 @@ impl Program {
             Ok(said) => {
                 let version = format!("{} {length}", said.trim());
                 info!(program = name, path = %path.display(), version = said.trim(), "Found");
-                Some(Self { name, path, version })
+                Some(Self { name, path, version, memory: Tools::MEMORY })
             }
             Err(error) => {
                 warn!(program = name, path = %path.display(), error, "Does not tell its version: sources that need it are refused");
@@ -65,7 +77,8 @@ impl Program {
         let home = TempDir::new().map_err(|e| e.to_string())?;
         let args: Vec<OsString> = ask.iter().map(OsString::from).collect();
         let deadline = Instant::now() + ASKING;
-        let tool = Tool { program, args: &args, dir: home.path(), home: home.path(), deadline };
+        let (dir, memory) = (home.path(), Tools::MEMORY);
+        let tool = Tool { program, args: &args, dir, home: dir, deadline, memory };
         let out = exec::output(&tool).await.map_err(|e| e.to_string())?;
         Ok(String::from_utf8_lossy(&out).into_owned())
     }
@@ -79,7 +92,8 @@ impl Program {
         deadline: Instant,
     ) -> Result<String, RenderError> {
         let (dir, home) = (work.source().join(folder), work.home());
-        let tool = Tool { program: &self.path, args, dir: &dir, home: &home, deadline };
+        let memory = self.memory;
+        let tool = Tool { program: &self.path, args, dir: &dir, home: &home, deadline, memory };
         let failed = |text: String| RenderError::Tool {
             tool: self.name,
             text: text.replace(&work.shown(), ""),
@@ -87,7 +101,7 @@ impl Program {
         let out = exec::output(&tool).await.map_err(|failure| match failure {
             Failure::Start(e) => RenderError::internal(self.name, &e),
             Failure::Exit(text) => failed(text),
-            Failure::TooMuch => failed(failure.to_string()),
+            Failure::TooMuch | Failure::Memory(_) => failed(failure.to_string()),
             Failure::Deadline => RenderError::Deadline,
         })?;
         String::from_utf8(out).map_err(|_| failed("what it printed is not UTF-8".into()))

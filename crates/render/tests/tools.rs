@@ -369,6 +369,20 @@ async fn a_deadline_ends_a_tool() {
     panic!("helm goes on");
 }
 
+#[tokio::test]
+async fn a_tool_that_wants_too_much_memory_ends_and_says_so() {
+    let hungry = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ repeat 900000000 \"a\" | trunc 3 }}}\n";
+    let files = [
+        ("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0"),
+        ("c/templates/x.yaml", hungry),
+    ];
+    let parts = parts();
+    let tools = Tools::find(parts.as_os_str()).await.with_memory(256 << 20);
+    let error = base(&Renderer::new(tools, 0), &inputs("c"), &files).await.unwrap_err();
+    let text = "helm failed: it needs more memory than the 256 MiB that it may have; the sidecar's --tool-memory raises that, and its container needs as much more";
+    assert_eq!(error.to_string(), text);
+}
+
 /// How many programs of the parts that are children of this process are at work on `template`.
 fn running() -> usize {
     let of_ours = |entry: std::fs::DirEntry| {
