@@ -115,13 +115,13 @@ impl Args {
         let mut tasks = Tasks::until_signalled();
         let readiness = Readiness::default();
         let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry);
-        let facts = Facts::watched(Cluster::new(client), &readiness, &mut tasks);
-        let renders = Renders::new(Clock::system());
-        admin.serve_with(renders.routes(), registry, readiness, &mut tasks).await?;
-
         let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;
         let tools = tools.with_memory(tool_memory.0);
+        let metrics = Metrics::register(&mut registry, &tools.versions());
+        let facts = Facts::watched(Cluster::new(client), &readiness, &mut tasks);
+        let renders = Renders::new(Clock::system(), tools.versions());
+        admin.serve_with(renders.routes(), registry, readiness, &mut tasks).await?;
+
         let memory = usize::try_from(cache.0).unwrap_or(usize::MAX);
         let settings = Settings {
             argocd_namespace,

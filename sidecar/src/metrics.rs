@@ -1,10 +1,11 @@
 //! What a scraper sees of the renders.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::{
-    counter::Counter, family::Family, gauge::Gauge, histogram::Histogram,
+    counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info,
 };
 use prometheus_client::registry::{Registry, Unit};
 
@@ -61,8 +62,11 @@ struct Labels {
 }
 
 impl Metrics {
-    pub fn register(registry: &mut Registry) -> Self {
+    /// `tools` are what renders, by name, and their versions: equal inputs give equal bytes as long as they are the same.
+    pub fn register(registry: &mut Registry, tools: &BTreeMap<&'static str, String>) -> Self {
         let registry = registry.sub_registry_with_prefix("wharfinger_sidecar");
+        let tools: Vec<_> = tools.iter().map(|(name, version)| (*name, version.clone())).collect();
+        registry.register("tools", "The versions of what renders", Info::new(tools));
         let buckets = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0];
         let this = Self {
             renders: Family::default(),
@@ -173,7 +177,8 @@ mod tests {
     #[test]
     fn every_render_is_counted_once() {
         let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry);
+        let tools = BTreeMap::from([("helm", "v4.1.0".to_owned())]);
+        let metrics = Metrics::register(&mut registry, &tools);
         metrics.begin().end(Ok(()));
         metrics.begin().end(Err(&Refusal::Busy));
         drop(metrics.begin());
@@ -188,6 +193,7 @@ mod tests {
             "wharfinger_sidecar_renders_total{outcome=\"Abandoned\"} 1",
             "wharfinger_sidecar_render_seconds_count 3",
             "wharfinger_sidecar_warnings_total{code=\"ImageUnused\"} 1",
+            "wharfinger_sidecar_tools_info{helm=\"v4.1.0\"} 1",
             "wharfinger_sidecar_reads_bytes_total 5",
             "wharfinger_sidecar_bases 2",
             "wharfinger_sidecar_bases_bytes 300",

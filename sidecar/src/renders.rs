@@ -19,6 +19,8 @@ const MOST: usize = 10_000;
 #[derive(Clone, Default)]
 pub struct Renders {
     clock: Clock,
+    /// What renders, by name, and its version.
+    tools: BTreeMap<&'static str, String>,
     last: Arc<Mutex<BTreeMap<Source, Render>>>,
 }
 
@@ -55,17 +57,17 @@ pub(crate) struct Sent<'a> {
 }
 
 impl Renders {
-    pub fn new(clock: Clock) -> Self {
-        Self { clock, last: Arc::default() }
+    pub fn new(clock: Clock, tools: BTreeMap<&'static str, String>) -> Self {
+        Self { clock, tools, last: Arc::default() }
     }
 
     /// What the admin port shows of them.
     pub fn routes(&self) -> Router {
-        let last = Arc::clone(&self.last);
+        let (last, tools) = (Arc::clone(&self.last), self.tools.clone());
         let list = async move || {
             let last = last.lock().unwrap_or_else(PoisonError::into_inner);
             let all: Vec<_> = last.values().cloned().collect();
-            Json(serde_json::json!({ "renders": all }))
+            Json(serde_json::json!({ "tools": tools, "renders": all }))
         };
         Router::new().route("/renders", get(list))
     }

@@ -1,5 +1,6 @@
 //! Helm and Kustomize, as they are installed beside us.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) struct Program {
     path: PathBuf,
     /// What tells two builds apart: results of one are not given out for the other.
     pub(crate) version: String,
+    told: String,
     memory: u64,
 }
 
@@ -34,6 +36,13 @@ const ASKING: Duration = Duration::from_secs(20);
 impl Tools {
     /// What a tool may take if nobody says otherwise: several times what large charts need.
     pub const MEMORY: u64 = 512 << 20;
+
+    /// The versions of the programs, by their names, as they tell them.
+    pub fn versions(&self) -> BTreeMap<&'static str, String> {
+        let tools = [&self.helm, &self.kustomize];
+        let told = |program: &Program| (program.name, program.told.clone());
+        tools.into_iter().flatten().map(told).collect()
+    }
 
     /// The same, with so many bytes of memory for each that runs.
     #[must_use]
@@ -62,9 +71,10 @@ impl Program {
         let length = path.metadata().map_or(0, |m| m.len());
         match Self::ask(&path, ask).await {
             Ok(said) => {
-                let version = format!("{} {length}", said.trim());
-                info!(program = name, path = %path.display(), version = said.trim(), "Found");
-                Some(Self { name, path, version, memory: Tools::MEMORY })
+                let told = said.trim().to_owned();
+                let version = format!("{told} {length}");
+                info!(program = name, path = %path.display(), version = told, "Found");
+                Some(Self { name, path, version, told, memory: Tools::MEMORY })
             }
             Err(error) => {
                 warn!(program = name, path = %path.display(), error, "Does not tell its version: sources that need it are refused");

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+#[path = "tools/order.rs"]
+mod order;
+
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;

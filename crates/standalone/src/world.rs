@@ -99,7 +99,7 @@ impl World {
             limits: Limits::default(),
             concurrency: 4,
         };
-        let metrics = Metrics::register(&mut Registry::default());
+        let metrics = Metrics::register(&mut Registry::default(), &tools.versions());
         let plugin =
             Plugin::new(facts, Renderer::new(tools, CACHE), metrics, Renders::default(), settings);
         let socket = folder.join("wharfinger.sock");

@@ -3,6 +3,7 @@
 mod raw;
 mod world;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -60,7 +61,7 @@ impl Server {
             concurrency,
         };
         let renderer = Renderer::new(Tools::default(), 1 << 20);
-        let metrics = Metrics::register(&mut registry);
+        let metrics = Metrics::register(&mut registry, &BTreeMap::new());
         let renders = Renders::default();
         let plugin = Plugin::new(facts, renderer, metrics, renders.clone(), settings);
         let (socket, shutdown) = (Socket::bind(&path).unwrap(), tasks.shutdown());

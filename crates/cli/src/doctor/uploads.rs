@@ -20,6 +20,8 @@ const PORT: &str = "wharf-admin";
 
 #[derive(Debug, Default, Deserialize)]
 struct Renders {
+    /// The versions of what renders.
+    tools: BTreeMap<String, String>,
     renders: Vec<Render>,
 }
 
@@ -36,13 +38,16 @@ struct Render {
 /// `sidecar` is where one sidecar's admin port can be reached. Without it, those of Argo CD's namespace are asked through
 /// the API server.
 pub async fn look(session: &Session, sidecar: Option<&str>) -> Result<Vec<Check>, Failure> {
-    let mut all = Vec::new();
+    let (mut all, mut tools) = (Vec::new(), BTreeMap::new());
     let mut checks = Vec::new();
     for (client, path, what) in places(session, sidecar).await? {
         let request = Request::get(path).body(Vec::new());
         let request = request.map_err(|e| Failure::usage(e.to_string()))?;
         match client.request::<Renders>(request).await {
-            Ok(found) => all.extend(found.renders),
+            Ok(found) => {
+                all.extend(found.renders);
+                tools.insert(what, found.tools);
+            }
             Err(error) => {
                 let text = format!("not looked at: the renders of {what} can't be read: {error}");
                 checks.push(warning(Code::UploadLarge, text).fix(format!(
@@ -52,6 +57,7 @@ pub async fn look(session: &Session, sidecar: Option<&str>) -> Result<Vec<Check>
             }
         }
     }
+    checks.extend(same(&tools));
     checks.extend(judge(all));
     Ok(checks)
 }
@@ -87,6 +93,25 @@ fn port(pod: &Pod) -> Option<i32> {
     let container = spec.containers.iter().find(|container| container.name == PLUGIN)?;
     let port = container.ports.iter().flatten().find(|port| port.name.as_deref() == Some(PORT))?;
     Some(port.container_port)
+}
+
+/// Whether all sidecars render with the same versions: else the same Freight may come to other objects, by chance.
+fn same(tools: &BTreeMap<String, BTreeMap<String, String>>) -> Option<Check> {
+    let told = |tools: &BTreeMap<String, String>| {
+        let all: Vec<String> =
+            tools.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        if all.is_empty() { "neither helm nor kustomize".into() } else { all.join(", ") }
+    };
+    let first = tools.values().next()?;
+    if tools.values().all(|other| other == first) {
+        return Some(passed(Code::Sidecar, format!("what renders: {}", told(first))));
+    }
+    let each: Vec<String> =
+        tools.iter().map(|(what, tools)| format!("{what} has {}", told(tools))).collect();
+    let text = format!("the sidecars render with different versions: {}", each.join("; "));
+    Some(
+        warning(Code::Sidecar, text).fix("Let the rollout end, or give all of them the same image"),
+    )
 }
 
 /// Of each source the last render counts, whichever replica it was.
@@ -142,6 +167,20 @@ mod tests {
         let wrong = judge(vec![render("web", early, false), render("web", late, true)]);
         let text = "argocd/web, apps/web: too much";
         assert_eq!(wrong, [warning(Code::UploadLarge, text).fix("annotate")]);
+    }
+
+    #[test]
+    fn sidecars_that_would_render_otherwise_are_told_apart() {
+        let of = |versions: &[&str]| {
+            let tools = |helm: &&str| BTreeMap::from([("helm".to_owned(), (*helm).to_owned())]);
+            let all = versions.iter().zip('a'..).map(|(v, name)| (format!("Pod {name}"), tools(v)));
+            same(&all.collect()).map(|check| (check.state, check.text))
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&["4.1", "4.1"]), Some((State::Passed, "what renders: helm 4.1".into())));
+        let text =
+            "the sidecars render with different versions: Pod a has helm 4.1; Pod b has helm 4.2";
+        assert_eq!(of(&["4.1", "4.2"]), Some((State::Warning, text.into())));
     }
 
     #[test]
