@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::routing::get;
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde::Serialize;
 use wharfinger_core::check::Check;
 use wharfinger_core::paths::{self, Upload};
@@ -43,7 +44,7 @@ struct Render {
     /// The annotation that would be right.
     manifest_generate_paths: String,
     checks: Vec<Check>,
-    time: String,
+    time: Timestamp,
 }
 
 /// What came for a render.
@@ -95,13 +96,13 @@ impl Renders {
             paths_read: read.paths.clone(),
             manifest_generate_paths: paths::value(path, &read.paths),
             checks: checks.clone(),
-            time: self.clock.now().to_string(),
+            time: self.clock.now(),
         };
         let source = (app.clone(), path.to_owned());
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let before = last.insert(source, render).map(|before| before.checks).unwrap_or_default();
         if last.len() > MOST
-            && let Some(oldest) = last.iter().min_by(|a, b| a.1.time.cmp(&b.1.time))
+            && let Some(oldest) = last.iter().min_by_key(|(_, render)| render.time)
         {
             let oldest = oldest.0.clone();
             last.remove(&oldest);

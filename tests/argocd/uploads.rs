@@ -20,14 +20,14 @@ fn an_upload_is_as_small_as_the_doctor_says_it_can_be() -> Result<()> {
     project.stage("dev")?;
     let app = App::new(&project, "web", "dev", Kind::Bare)?;
     let [overlay, base] = ["overlays/dev", "base"].map(|folder| format!("{}/{folder}", app.name));
-    let manifest = format!("{base}/web.yaml");
+    let (manifest, deployment) = (format!("{base}/web.yaml"), app.web());
     let (of_overlay, of_base) =
         (format!("{overlay}/kustomization.yaml"), format!("{base}/kustomization.yaml"));
     let others: Vec<(String, String)> = (0..FILES).map(other).collect();
     let mut files = vec![
         (of_overlay.as_str(), "resources: [../../base]\n"),
         (of_base.as_str(), "resources: [web.yaml]\n"),
-        (manifest.as_str(), DEPLOYMENT),
+        (manifest.as_str(), &deployment),
     ];
     files.extend(others.iter().map(|(path, text)| (path.as_str(), text.as_str())));
     project.commit(&files)?;
@@ -142,14 +142,3 @@ fn told(cluster: &Cluster, app: &App<'_>) -> Result<Option<Value>> {
     let about = |check: &&Value| check["text"].as_str().is_some_and(|t| t.contains(&app.name));
     Ok(checks.iter().find(about).cloned())
 }
-
-const DEPLOYMENT: &str = "apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers: [{name: web, image: 'ghcr.io/acme/web:in-git'}]
-";

@@ -38,10 +38,14 @@ pub struct Upload<'a> {
 /// What is wrong with the paths that an Application declares.
 pub fn judge(upload: &Upload<'_>) -> Vec<Check> {
     let Upload { namespace, application, path, declared, sent, received, read, paths } = *upload;
-    let wanted = value(path, paths);
-    let annotate = format!(
-        "kubectl annotate application -n {namespace} {application} --overwrite {MANIFEST_GENERATE_PATHS}='{wanted}' (where it comes from Git, write it there)"
-    );
+    // Most uploads are as they should be, and each render is judged.
+    let wanted = || value(path, paths);
+    let annotate = || {
+        format!(
+            "kubectl annotate application -n {namespace} {application} --overwrite {MANIFEST_GENERATE_PATHS}='{}' (where it comes from Git, write it there)",
+            wanted()
+        )
+    };
     let warning = |code, text: String| Check::new(code, State::Warning, text);
     let covering = declared.map(|declared| covered(path, declared)).unwrap_or_default();
     let missed: Vec<&str> = paths
@@ -56,7 +60,7 @@ pub fn judge(upload: &Upload<'_>) -> Vec<Check> {
             "it is made from {}, which the annotation {MANIFEST_GENERATE_PATHS} does not cover: Argo CD does not notice commits to it",
             missed.join(", ")
         );
-        checks.push(warning(Code::PathsUndeclared, text).fix(annotate.clone()));
+        checks.push(warning(Code::PathsUndeclared, text).fix(annotate()));
     }
     if received > WORTH_IT && received / TIMES > read {
         let text = format!("Argo CD sent {} for {} that are read", size(received), size(read));
@@ -65,14 +69,15 @@ pub fn judge(upload: &Upload<'_>) -> Vec<Check> {
         checks.push(if best == sent {
             let text = format!("{text}: what is read has only /{best} in common, which is sent whole");
             let fix = format!(
-                "Move what is read ({wanted}) into one folder; or keep the rest out by reposerver.plugin.tar.exclusions in argocd-cmd-params-cm"
+                "Move what is read ({}) into one folder; or keep the rest out by reposerver.plugin.tar.exclusions in argocd-cmd-params-cm",
+                wanted()
             );
             warning(Code::UploadLarge, text).fix(fix)
         } else if missed.is_empty() && !covering.is_empty() && declared_best == best {
             let fix = format!("Set {SETTING}=true for argocd-repo-server: without it the annotation does not count here");
             warning(Code::UploadLarge, text).fix(fix)
         } else {
-            warning(Code::UploadLarge, text).fix(annotate)
+            warning(Code::UploadLarge, text).fix(annotate())
         });
     }
     checks
@@ -90,8 +95,10 @@ pub fn value(path: &str, paths: &[String]) -> String {
 /// Paths without those that lie in another one of them.
 pub fn outermost<'p>(paths: impl Iterator<Item = &'p str>) -> Vec<&'p str> {
     let all: BTreeSet<&str> = paths.collect();
-    // Not by their order alone: `a-b` comes between `a` and `a/b`.
-    let within = |path: &str| all.iter().any(|other| *other != path && lies_in(path, other));
+    let within = |path: &str| {
+        let folders = path.match_indices('/').map(|(end, _)| &path[..end]);
+        !path.is_empty() && [""].into_iter().chain(folders).any(|folder| all.contains(folder))
+    };
     all.iter().filter(|path| !within(path)).copied().collect()
 }
 
@@ -143,7 +150,8 @@ fn common<'p>(path: &'p str, paths: impl Iterator<Item = &'p str>) -> &'p str {
     })
 }
 
-fn lies_in(path: &str, folder: &str) -> bool {
+/// Whether a path is a folder, or something in it. Everything lies in the root.
+pub fn lies_in(path: &str, folder: &str) -> bool {
     folder.is_empty()
         || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -9,6 +9,8 @@ mod link;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use wharfinger_core::paths::lies_in;
+
 pub use link::Tree;
 
 /// Files by their name below the root, with `/` between components.
@@ -66,19 +68,7 @@ impl Files {
         self.files.iter().map(|(name, content)| (name.as_str(), content.as_ref()))
     }
 
-    /// The files below `folder`, each with its name from there. The root is the empty name.
-    pub fn below<'f>(
-        &'f self,
-        folder: &str,
-    ) -> impl Iterator<Item = (&'f str, &'f [u8])> + use<'f> {
-        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let after = prefix.clone();
-        self.files
-            .range(prefix..)
-            .map_while(move |(name, content)| Some((name.strip_prefix(&after)?, content.as_ref())))
-    }
-
-    /// The same, each with its whole name.
+    /// The files below `folder`, each with its whole name. The root is the empty name.
     pub fn within<'f>(
         &'f self,
         folder: &str,
@@ -87,6 +77,15 @@ impl Files {
         let all = self.files.range(prefix.clone()..);
         let inside = all.take_while(move |(name, _)| name.starts_with(&prefix));
         inside.map(|(name, content)| (name.as_str(), content.as_ref()))
+    }
+
+    /// The same, each with its name from there.
+    pub fn below<'f>(
+        &'f self,
+        folder: &str,
+    ) -> impl Iterator<Item = (&'f str, &'f [u8])> + use<'f> {
+        let from = folder.len() + usize::from(!folder.is_empty());
+        self.within(folder).map(move |(name, content)| (&name[from..], content))
     }
 
     pub fn has_folder(&self, folder: &str) -> bool {
@@ -103,9 +102,6 @@ impl Files {
     /// The same files without those that are called so, or lie in a folder that is.
     #[must_use]
     pub(crate) fn without(mut self, names: &[String]) -> Self {
-        let lies_in = |file: &str, name: &str| {
-            file.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
         self.files.retain(|file, _| !names.iter().any(|name| lies_in(file, name)));
         self
     }

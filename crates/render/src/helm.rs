@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::blocking::blocking;
-use crate::files::{self, Files};
+use crate::files::Files;
 use crate::options::FILE_PARAMETERS;
 use crate::renderer::Inputs;
 use crate::source::Place;
@@ -78,10 +78,7 @@ pub(crate) fn read(files: &Files, inputs: &Inputs) -> Result<Read, RenderError> 
     };
     let parameters: Vec<_> = options.file_parameters.iter().map(file).collect::<Result<_, _>>()?;
     let dependencies = Dependencies::of(files, folder);
-    let below = |folder: &String| {
-        let folder = folder.clone();
-        files.below(&folder).filter_map(move |(name, _)| files::join(&folder, name))
-    };
+    let below = |folder: &String| files.within(folder).map(|(name, _)| name.to_owned());
     let own: Vec<String> = [folder].into_iter().chain(&dependencies.folders).cloned().collect();
     let elsewhere = values.iter().chain(parameters.iter().map(|(_, path)| path));
     let all: BTreeSet<String> =

@@ -229,6 +229,11 @@ impl Options {
     }
 }
 
+/// A parameter, as errors name it.
+pub(crate) fn at(name: &str) -> String {
+    format!("the plugin's parameter {name:?}")
+}
+
 impl Entry {
     fn text(self) -> Result<String, RenderError> {
         match self {
@@ -283,7 +288,7 @@ impl Entry {
     }
 
     fn wrong(&self, form: &str) -> RenderError {
-        RenderError::input(format!("the plugin's parameter {:?} must be {form}", self.name))
+        RenderError::input(format!("{} must be {form}", at(&self.name)))
     }
 }
 

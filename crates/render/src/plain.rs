@@ -3,6 +3,7 @@
 use globset::{GlobBuilder, GlobMatcher};
 use serde_json::Value;
 
+use crate::options::at;
 use crate::{Files, Options, RenderError, documents};
 
 /// Argo CD leaves out files in which this stands.
@@ -46,9 +47,7 @@ fn pattern(parameter: &str, text: &str) -> Result<GlobMatcher, RenderError> {
         .backslash_escape(true)
         .empty_alternates(true)
         .build();
-    let glob = glob.map_err(|e| {
-        RenderError::input(format!("the plugin's parameter {parameter:?}: {}", e.kind()))
-    })?;
+    let glob = glob.map_err(|e| RenderError::input(format!("{}: {}", at(parameter), e.kind())))?;
     Ok(glob.compile_matcher())
 }
 

@@ -2,13 +2,13 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::Api;
 use kube::api::ListParams;
+use kube::{Api, Client};
 use serde_json::Value;
 use wharfinger_api::additions::PLUGIN;
 use wharfinger_core::check::{Check, Code, State};
 
-use super::{passed, unseen, warning};
+use super::{passed, unseen, uploads, warning};
 use crate::exit::Failure;
 use crate::session::Session;
 
@@ -16,34 +16,41 @@ pub(super) const REPO_SERVER: &str = "argocd-repo-server";
 const ATTEMPTS: &str = "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS";
 const PATHS: &str = "ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS";
 
-pub async fn look(session: &Session) -> Result<Vec<Check>, Failure> {
+pub async fn look(session: &Session, sidecar: Option<&str>) -> Result<Vec<Check>, Failure> {
     let (client, namespace) = (session.client().await?.clone(), &session.global.argocd_namespace);
     let mut checks = Vec::new();
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let of_repo_server =
         ListParams::default().labels(&format!("app.kubernetes.io/name={REPO_SERVER}"));
-    match pods.list(&of_repo_server).await {
+    let pods = match pods.list(&of_repo_server).await {
         Ok(list) => {
-            let list = list.items.iter().filter_map(|pod| serde_json::to_value(pod).ok());
-            checks.extend(sidecars(&list.collect::<Vec<_>>(), namespace));
+            let values = list.items.iter().filter_map(|pod| serde_json::to_value(pod).ok());
+            checks.extend(sidecars(&values.collect::<Vec<_>>(), namespace));
+            list.items
         }
-        Err(e) => checks.push(unseen(Code::Sidecar, &format!("the Pods of {REPO_SERVER}"), &e)?),
-    }
+        Err(e) => {
+            checks.push(unseen(Code::Sidecar, &format!("the Pods of {REPO_SERVER}"), &e)?);
+            vec![]
+        }
+    };
+    checks.extend(look_at_settings(client, namespace).await?);
+    checks.extend(uploads::look(session, sidecar, &pods).await?);
+    Ok(checks)
+}
 
+async fn look_at_settings(client: Client, namespace: &str) -> Result<Vec<Check>, Failure> {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
     let deployment = match deployments.get_opt(REPO_SERVER).await {
         Ok(found) => found.and_then(|found| serde_json::to_value(found).ok()),
         Err(e) => {
-            checks.push(unseen(Code::Setting, &format!("the Deployment {REPO_SERVER}"), &e)?);
-            return Ok(checks);
+            return Ok(vec![unseen(Code::Setting, &format!("the Deployment {REPO_SERVER}"), &e)?]);
         }
     };
     let maps: Api<ConfigMap> = Api::namespaced(client, namespace);
     // Without it, what comes from it shows as not set.
     let params = maps.get_opt("argocd-cmd-params-cm").await.ok().flatten();
     let params = params.and_then(|map| serde_json::to_value(map).ok()).unwrap_or_default();
-    checks.extend(settings(deployment.as_ref(), &params, namespace));
-    Ok(checks)
+    Ok(settings(deployment.as_ref(), &params, namespace))
 }
 
 fn sidecars(pods: &[Value], namespace: &str) -> Vec<Check> {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use http::Request;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
-use kube::{Api, Client, Config, ResourceExt as _};
+use kube::{Client, Config, ResourceExt as _};
 use serde::Deserialize;
 use wharfinger_api::additions::PLUGIN;
 use wharfinger_core::check::{Check, Code};
@@ -32,15 +32,18 @@ struct Render {
     application: String,
     path: String,
     checks: Vec<Check>,
-    time: String,
+    time: Timestamp,
 }
 
-/// `sidecar` is where one sidecar's admin port can be reached. Without it, those of Argo CD's namespace are asked through
-/// the API server.
-pub async fn look(session: &Session, sidecar: Option<&str>) -> Result<Vec<Check>, Failure> {
+/// `sidecar` is where one sidecar's admin port can be reached. Without it, those in `pods` are asked through the API server.
+pub async fn look(
+    session: &Session,
+    sidecar: Option<&str>,
+    pods: &[Pod],
+) -> Result<Vec<Check>, Failure> {
     let (mut all, mut tools) = (Vec::new(), BTreeMap::new());
     let mut checks = Vec::new();
-    for (client, path, what) in places(session, sidecar).await? {
+    for (client, path, what) in places(session, sidecar, pods).await? {
         let request = Request::get(path).body(Vec::new());
         let request = request.map_err(|e| Failure::usage(e.to_string()))?;
         match client.request::<Renders>(request).await {
@@ -66,6 +69,7 @@ pub async fn look(session: &Session, sidecar: Option<&str>) -> Result<Vec<Check>
 async fn places(
     session: &Session,
     sidecar: Option<&str>,
+    pods: &[Pod],
 ) -> Result<Vec<(Client, String, String)>, Failure> {
     if let Some(url) = sidecar {
         let address = url.parse().map_err(|e| Failure::usage(format!("--sidecar {url:?}: {e}")))?;
@@ -74,11 +78,6 @@ async fn places(
         return Ok(vec![(client, "/renders".into(), url.to_owned())]);
     }
     let (client, namespace) = (session.client().await?, &session.global.argocd_namespace);
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let of_repo_server =
-        ListParams::default().labels(&format!("app.kubernetes.io/name={REPO_SERVER}"));
-    // That they can't be listed is told where the sidecars are looked for.
-    let pods = pods.list(&of_repo_server).await.map(|list| list.items).unwrap_or_default();
     let place = |pod: &Pod| {
         let name = pod.name_any();
         let path =

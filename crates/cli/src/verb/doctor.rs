@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 use wharfinger_core::check::State;
 
-use crate::doctor::{Finding, Part, applications, cluster, plugin, uploads, webhook};
+use crate::doctor::{Finding, Part, applications, cluster, plugin, webhook};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Look, Mark, clean, documents};
 use crate::session::Session;
@@ -44,10 +44,7 @@ impl Doctor {
             let found = match part {
                 Part::Cluster => cluster::look(session).await?,
                 Part::Webhook => webhook::look(session).await?,
-                Part::Plugin => {
-                    let uploads = uploads::look(session, sidecar.as_deref()).await?;
-                    [plugin::look(session).await?, uploads].concat()
-                }
+                Part::Plugin => plugin::look(session, sidecar.as_deref()).await?,
                 Part::Applications => applications::look(session).await?,
             };
             checks.extend(found.into_iter().map(|check| Finding { part, check }));

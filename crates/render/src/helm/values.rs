@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use wharfinger_core::pattern::Pattern;
 
 use crate::files::{self, Files};
+use crate::options::at;
 use crate::source::Place;
 use crate::{Options, RenderError};
 
@@ -63,10 +64,6 @@ const VALUES_FILE: &str = "valueFiles";
 
 fn missing(place: Place<'_>, parameter: &str, name: &str) -> RenderError {
     place.missing(&at(parameter), name, place.folder)
-}
-
-fn at(parameter: &str) -> String {
-    format!("the plugin's parameter {parameter:?}")
 }
 
 /// From the root of the files.

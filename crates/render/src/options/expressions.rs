@@ -5,7 +5,7 @@ use wharfinger_api::v1alpha1::FreightCollection;
 use wharfinger_core::expression::{Environment, Evaluation, Functions, has_expression};
 
 use super::table::*;
-use super::{Options, Patch};
+use super::{Options, Patch, at};
 use crate::{RenderError, documents};
 
 impl Options {
@@ -176,10 +176,6 @@ impl Filling<'_> {
     fn value(&mut self, place: &str, text: &str) -> Result<Value, RenderError> {
         self.0.fill(text).map_err(|e| failed(place, &e.to_string()))
     }
-}
-
-fn at(name: &str) -> String {
-    format!("the plugin's parameter {name:?}")
 }
 
 fn entry(name: &str, number: usize) -> String {
