@@ -302,10 +302,7 @@ fn a_status() -> Result<()> {
     })?;
     let forged = json!({ "status": { "operationState": { "syncResult": { "source": { "path": "elsewhere" } } } } });
     refused_to_all(&app, &writers, "the sources of a result", &forged, "operation-state")?;
-    cluster.argocd(&["app", "terminate-op", &app.name])?.ok()?;
-    app.wait("end its operation", |a| {
-        (a["status"]["operationState"]["phase"] == "Failed").then_some(())
-    })?;
+    app.end_operation()?;
 
     // To take it away and put another in its place: it gets the claim, and no past of its own making.
     let mut again = app.manifest();

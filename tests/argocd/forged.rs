@@ -126,10 +126,7 @@ fn the_record_of_an_operation_is_its_controllers() -> Result<()> {
     }
     ensure!(app.image()? == format!("{IMAGE}:v2"));
     // What argocd-server has to write: the wish that it end.
-    cluster.argocd(&["app", "terminate-op", &app.name])?.ok()?;
-    app.wait("end its operation", |a| {
-        (a["status"]["operationState"]["phase"] == "Failed").then_some(())
-    })?;
+    app.end_operation()?;
     app.runs("v2")
 }
 

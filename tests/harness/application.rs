@@ -121,6 +121,23 @@ impl<'p> App<'p> {
         })
     }
 
+    /// Has Argo CD end the operation that runs.
+    ///
+    /// Its controller looks whether that was asked for, and then writes that the operation goes on: what was asked for in
+    /// between is lost. So it is asked for whenever the operation is seen to run.
+    pub fn end_operation(&self) -> Result<()> {
+        let ask = || self.project.cluster.argocd(&["app", "terminate-op", &self.name])?.ok();
+        ask()?;
+        self.wait("end its operation", |app| {
+            match app["status"]["operationState"]["phase"].as_str() {
+                Some("Failed") => Some(()),
+                // Refused where it has ended since.
+                Some("Running") => ask().ok().and(None),
+                _ => None,
+            }
+        })
+    }
+
     /// Waits until the live Deployment runs the image at that tag and its Pods are ready.
     pub fn runs(&self, tag: &str) -> Result<()> {
         let image = format!("{IMAGE}:{tag}");
