@@ -5,6 +5,7 @@
 
 mod candidate;
 mod circumstances;
+mod next;
 mod promotion;
 mod upstream;
 
@@ -17,6 +18,7 @@ use crate::check::{Check, Code, State};
 
 pub use candidate::{available, candidate, newest};
 pub use circumstances::{applications, permission, queue};
+pub use next::{Next, next};
 pub use promotion::{Wanted, needed, promotable};
 pub use upstream::soaked;
 

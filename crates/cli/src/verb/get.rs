@@ -1,5 +1,6 @@
 //! `wharf get`: the objects themselves, as tables or as they are.
 
+mod brief;
 mod columns;
 
 use std::fmt::Debug;
@@ -22,8 +23,8 @@ use crate::output::{Format, Table, clean, objects};
 use crate::session::Session;
 
 use columns::{
-    CLUSTER_CONFIGS, CLUSTER_TASKS, Columns, FREIGHTS, PROJECT_CONFIGS, PROJECTS, PROMOTIONS,
-    REQUESTS, Row, STAGES, TARGETS, TASKS, WAREHOUSES, discovered,
+    Around, CLUSTER_CONFIGS, CLUSTER_TASKS, Columns, FREIGHTS, PROJECT_CONFIGS, PROJECTS,
+    PROMOTIONS, REQUESTS, Row, STAGES, TARGETS, TASKS, WAREHOUSES, discovered,
 };
 
 /// List the objects of a kind
@@ -140,10 +141,11 @@ impl Get {
                     session.stage(&stage).await?;
                 }
                 found.sort_by(|a, b| anew(b).cmp(&anew(a)).then(b.name().cmp(&a.name())));
-                print(session, &named, &found, &PROMOTIONS)
+                print(session, &named, &found, &PROMOTIONS, &Around::nothing(session.now()))
             }
             Kind::Freight(OfFreight { named, name, alias, warehouse }) => {
                 let mut found = of_project::<Freight>(session, &[]).await?;
+                let around = around(session, &found).await?;
                 let wanted: Vec<_> = named.names.iter().chain(&name).chain(&alias).collect();
                 if !wanted.is_empty() {
                     let known: Vec<_> = found.iter().map(|f| f.object.clone()).collect();
@@ -156,10 +158,32 @@ impl Get {
                 let of = |f: &Found<Freight>| f.object.origin.name.clone();
                 found.retain(|f| warehouse.as_ref().is_none_or(|w| of(f) == *w));
                 found.sort_by_key(|f| (std::cmp::Reverse(discovered(&f.object)), f.name()));
-                print(session, &named, &found, &FREIGHTS)
+                print(session, &named, &found, &FREIGHTS, &around)
             }
         }
     }
+}
+
+/// What the lines of Freight tell of beside it. Nothing of it is for programs.
+async fn around(session: &Session, all: &[Found<Freight>]) -> Result<Around, Failure> {
+    let nothing = Around::nothing(session.now());
+    if all.is_empty() || !for_people(session.global.output) {
+        return Ok(nothing);
+    }
+    let freights = all.iter().map(|found| found.object.clone()).collect();
+    match session.stages().await {
+        Ok(stages) => Ok(Around { freights, stages, ..nothing }),
+        // Freight is worth a look all the same.
+        Err(failure) if failure.exit == Exit::NotAllowed => {
+            session.console.say("You may not list Stages, so NEXT stays empty.");
+            Ok(nothing)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn for_people(format: Format) -> bool {
+    matches!(format, Format::Table | Format::Wide)
 }
 
 /// An object, as it is and as it is understood.
@@ -192,7 +216,7 @@ where
     if found.is_empty() {
         session.console.say("There is none.");
     }
-    print(session, named, &found, columns)
+    print(session, named, &found, columns, &Around::nothing(session.now()))
 }
 
 /// The objects of a kind in the Project, in the order of their names.
@@ -201,7 +225,7 @@ where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
 {
     let found = of_project::<K>(session, &named.names).await?;
-    print(session, named, &found, columns)
+    print(session, named, &found, columns, &Around::nothing(session.now()))
 }
 
 async fn of_project<K>(session: &Session, names: &[String]) -> Result<Vec<Found<K>>, Failure>
@@ -264,9 +288,10 @@ fn print<K>(
     named: &Named,
     found: &[Found<K>],
     columns: &Columns<K>,
+    around: &Around,
 ) -> Result<Exit, Failure> {
     let Session { console, global, .. } = session;
-    if !matches!(global.output, Format::Table | Format::Wide) {
+    if !for_people(global.output) {
         let raw: Vec<_> = found.iter().map(|f| &f.raw).collect();
         objects(console, global.output, &raw, named.names.len() == 1)?;
         return Ok(Exit::Done);
@@ -279,7 +304,7 @@ fn print<K>(
         Table::new(console.out, columns.header.iter().chain(more).copied())
     };
     for found in found {
-        let Row { cells, wide: more } = (columns.row)(found, session.now());
+        let Row { cells, wide: more } = (columns.row)(found, around);
         table.row(cells.into_iter().chain(more.into_iter().filter(|_| wide)));
     }
     if found.is_empty() {

@@ -73,9 +73,10 @@ fn working(check: &Value, phase: &str, message: &str) -> Value {
 
 /// A Project with one Stage and two pieces of Freight.
 fn shop() -> Api {
-    let api = Api::default();
+    let (api, mut held) = (Api::default(), freight(B, "v1.9.0"));
+    held["metadata"]["creationTimestamp"] = json!("2026-11-20T14:14:04Z");
     api.objects("stages", &[stage()])
-        .objects("freights", &[freight(A, "v1.9.1"), freight(B, "v1.9.0")])
+        .objects("freights", &[freight(A, "v1.9.1"), held])
         .objects("promotions", &[])
         .objects("warehouses", &[])
         .answer(&format!("POST {}", path("promotions")), 201, promotion(&json!({})))
@@ -441,8 +442,8 @@ async fn tables_are_for_people() {
         ),
         (
             &["get", "freight", "v1.9.1"],
-            "NAME      ALIAS          VERSION   COMMIT    WAREHOUSE   AGE   IN    VERIFIED\n\
-             b3e7149   v1.9.1-otter   v1.9.1    ab12f3e   web         4m    dev   dev\n",
+            "NAME      ALIAS          VERSION   COMMIT    WAREHOUSE   AGE   IN    VERIFIED   NEXT\n\
+             b3e7149   v1.9.1-otter   v1.9.1    ab12f3e   web         4m    dev   dev        prod in 6m (soak)\n",
         ),
         (&["get", "freight", "--warehouse", "api"], ""),
         (&["get", "stages", "-o", "name"], "stage.kargo.akuity.io/prod\n"),
@@ -467,6 +468,14 @@ async fn tables_are_for_people() {
         ends(&ran, Exit::Done);
         assert_eq!(ran.stdout, shown, "{args:?}");
     }
+    // Freight is worth a look without the Stages.
+    let hidden = shop();
+    hidden.answer(&format!("GET {}", path("stages")), 403, status(403, "stages is forbidden"));
+    let ran = hidden.wharf(&["get", "freight", "v1.9.1"]).await;
+    ends(&ran, Exit::Done);
+    assert!(ran.stdout.ends_with("dev   dev\n"), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "You may not list Stages, so NEXT stays empty.\n");
+
     let ran = api.wharf(&["get", "stages", "-o", "json"]).await;
     let list: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((&list["kind"], &list["items"][0]), (&json!("List"), &stage()));

@@ -95,7 +95,7 @@ fn mirrored(request: &FreightRequest) -> Option<&str> {
 }
 
 /// Greater for newer Freight. Of the same age it is the name that decides.
-fn age(freight: &Freight) -> (Option<Timestamp>, &str) {
+pub(super) fn age(freight: &Freight) -> (Option<Timestamp>, &str) {
     let metadata = &freight.metadata;
     let at = freight.discovered_at.as_ref().or(metadata.creation_timestamp.as_ref());
     (at.map(|t| t.0), metadata.name.as_deref().unwrap_or_default())

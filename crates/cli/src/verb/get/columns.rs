@@ -9,8 +9,9 @@ use wharfinger_api::v1alpha1::{
     ProjectConfig, Promotion, PromotionRequest, PromotionStep, PromotionTask, Stage, StageStatus,
     Target, Warehouse,
 };
+use wharfinger_core::availability::next;
 
-use super::Found;
+use super::{Found, brief};
 use crate::actor::person;
 use crate::freight::{alias, commits, short, version, versions};
 use crate::output::{Cell, age};
@@ -19,7 +20,21 @@ use crate::output::{Cell, age};
 pub(super) struct Columns<K> {
     pub(super) header: &'static [&'static str],
     pub(super) wide: &'static [&'static str],
-    pub(super) row: fn(&Found<K>, Timestamp) -> Row,
+    pub(super) row: fn(&Found<K>, &Around) -> Row,
+}
+
+/// What a line is seen in the light of.
+pub(super) struct Around {
+    pub(super) now: Timestamp,
+    /// All Freight of the Project and all its Stages, where a column tells of them.
+    pub(super) freights: Vec<Freight>,
+    pub(super) stages: Vec<Stage>,
+}
+
+impl Around {
+    pub(super) fn nothing(now: Timestamp) -> Self {
+        Self { now, freights: vec![], stages: vec![] }
+    }
 }
 
 /// What of an object stands in its line.
@@ -31,7 +46,7 @@ pub(super) struct Row {
 pub(super) const PROJECTS: Columns<Project> =
     Columns { header: &["NAME", "READY", "AGE"], wide: &[], row: projects };
 
-fn projects(found: &Found<Project>, now: Timestamp) -> Row {
+fn projects(found: &Found<Project>, &Around { now, .. }: &Around) -> Row {
     let conditions = found.object.status.iter().flat_map(|s| &s.conditions);
     Row {
         cells: vec![found.name().into(), ready(conditions).0, age(found.created(), now).into()],
@@ -45,7 +60,7 @@ pub(super) const STAGES: Columns<Stage> = Columns {
     row: stages,
 };
 
-fn stages(found: &Found<Stage>, now: Timestamp) -> Row {
+fn stages(found: &Found<Stage>, &Around { now, .. }: &Around) -> Row {
     static NOTHING: std::sync::LazyLock<StageStatus> = std::sync::LazyLock::new(Default::default);
     let status = found.object.status.as_ref().unwrap_or(&NOTHING);
     let held = status.freight_history.first();
@@ -71,15 +86,18 @@ fn stages(found: &Found<Stage>, now: Timestamp) -> Row {
 }
 
 pub(super) const FREIGHTS: Columns<Freight> = Columns {
-    header: &["NAME", "ALIAS", "VERSION", "COMMIT", "WAREHOUSE", "AGE", "IN", "VERIFIED"],
+    header: &["NAME", "ALIAS", "VERSION", "COMMIT", "WAREHOUSE", "AGE", "IN", "VERIFIED", "NEXT"],
     wide: &["APPROVED", "FULL NAME"],
     row: freights,
 };
 
-fn freights(found: &Found<Freight>, now: Timestamp) -> Row {
+fn freights(found: &Found<Freight>, around: &Around) -> Row {
+    let Around { now, stages, freights } = around;
     let freight = &found.object;
     let status = freight.status.clone().unwrap_or_default();
-    let listed = |stages: Vec<String>| Cell::from(stages.join(","));
+    let all = stages.iter().filter(|s| takes(s, freight)).count();
+    let listed =
+        |stages: Vec<String>| Cell::from(brief::names(stages.iter().map(String::as_str), all));
     Row {
         cells: vec![
             short(&found.name()).to_owned().into(),
@@ -87,12 +105,17 @@ fn freights(found: &Found<Freight>, now: Timestamp) -> Row {
             version(freight).into(),
             commits(freight).into(),
             freight.origin.name.clone().into(),
-            age(discovered(freight), now).into(),
+            age(discovered(freight), *now).into(),
             listed(status.currently_in.into_keys().collect()),
             listed(status.verified_in.into_keys().collect()),
+            brief::next(&next(freight, stages, freights, *now), *now).into(),
         ],
         wide: vec![listed(status.approved_for.into_keys().collect()), found.name().into()],
     }
+}
+
+fn takes(stage: &Stage, freight: &Freight) -> bool {
+    stage.spec.requested_freight.iter().any(|request| request.origin == freight.origin)
 }
 
 pub(super) const PROMOTIONS: Columns<Promotion> = Columns {
@@ -101,7 +124,7 @@ pub(super) const PROMOTIONS: Columns<Promotion> = Columns {
     row: promotions,
 };
 
-fn promotions(found: &Found<Promotion>, now: Timestamp) -> Row {
+fn promotions(found: &Found<Promotion>, &Around { now, .. }: &Around) -> Row {
     let promotion = &found.object;
     let status = promotion.status.clone().unwrap_or_default();
     let annotation = |key: &str| promotion.annotations().get(key).cloned().unwrap_or_default();
@@ -130,7 +153,7 @@ pub(super) const WAREHOUSES: Columns<Warehouse> = Columns {
     row: warehouses,
 };
 
-fn warehouses(found: &Found<Warehouse>, now: Timestamp) -> Row {
+fn warehouses(found: &Found<Warehouse>, &Around { now, .. }: &Around) -> Row {
     let Warehouse { spec, status, .. } = &found.object;
     let status = status.clone().unwrap_or_default();
     let (ready, message) = ready(&status.conditions);
@@ -155,7 +178,7 @@ pub(super) const PROJECT_CONFIGS: Columns<ProjectConfig> = Columns {
     row: project_configs,
 };
 
-fn project_configs(found: &Found<ProjectConfig>, now: Timestamp) -> Row {
+fn project_configs(found: &Found<ProjectConfig>, &Around { now, .. }: &Around) -> Row {
     let ProjectConfig { spec, status, .. } = &found.object;
     let (ready, message) = ready(status.iter().flat_map(|s| &s.conditions));
     Row {
@@ -177,7 +200,7 @@ pub(super) const CLUSTER_CONFIGS: Columns<ClusterConfig> = Columns {
     row: cluster_configs,
 };
 
-fn cluster_configs(found: &Found<ClusterConfig>, now: Timestamp) -> Row {
+fn cluster_configs(found: &Found<ClusterConfig>, &Around { now, .. }: &Around) -> Row {
     let ClusterConfig { spec, status, .. } = &found.object;
     let (ready, message) = ready(status.iter().flat_map(|s| &s.conditions));
     Row {
@@ -197,13 +220,13 @@ const TASK: &[&str] = &["NAME", "TAKES", "STEPS", "AGE"];
 pub(super) const TASKS: Columns<PromotionTask> = Columns {
     header: TASK,
     wide: &[],
-    row: |found, now| task(found, &found.object.spec.vars, &found.object.spec.steps, now),
+    row: |found, around| task(found, &found.object.spec.vars, &found.object.spec.steps, around.now),
 };
 
 pub(super) const CLUSTER_TASKS: Columns<ClusterPromotionTask> = Columns {
     header: TASK,
     wide: &[],
-    row: |found, now| task(found, &found.object.spec.vars, &found.object.spec.steps, now),
+    row: |found, around| task(found, &found.object.spec.vars, &found.object.spec.steps, around.now),
 };
 
 fn task<K>(
@@ -231,7 +254,7 @@ pub(super) const REQUESTS: Columns<PromotionRequest> = Columns {
     row: requests,
 };
 
-fn requests(found: &Found<PromotionRequest>, now: Timestamp) -> Row {
+fn requests(found: &Found<PromotionRequest>, &Around { now, .. }: &Around) -> Row {
     let PromotionRequest { spec, status, .. } = &found.object;
     let phase = status.as_ref().map(|s| s.phase.as_str()).filter(|phase| !phase.is_empty());
     let (_, message) = ready(status.iter().flat_map(|s| &s.conditions));
@@ -251,7 +274,7 @@ fn requests(found: &Found<PromotionRequest>, now: Timestamp) -> Row {
 pub(super) const TARGETS: Columns<Target> =
     Columns { header: &["NAME", "PARAMS", "AGE"], wide: &["LABELS"], row: targets };
 
-fn targets(found: &Found<Target>, now: Timestamp) -> Row {
+fn targets(found: &Found<Target>, &Around { now, .. }: &Around) -> Row {
     let labels = found.raw.labels().iter().map(|(name, value)| format!("{name}={value}"));
     Row {
         cells: vec![
