@@ -13,6 +13,7 @@ mod faults;
 mod freight;
 mod legacy;
 mod namespace;
+mod owner;
 mod project;
 mod project_config;
 mod promotion;

@@ -51,6 +51,56 @@ fn a_stage_that_applications_name_takes_bypass_to_delete() {
     expect(used().validate(&review(Kind::Stage, ALICE, None, Some(&changed))), Ok(()), "created");
 }
 
+/// What would be deleted together with an owner that somebody names.
+#[test]
+fn an_owner_of_a_stage_takes_bypass() {
+    let [made_up, other] = ["made-up", "other"].map(owner);
+    let owned = |owners: Value| stage_with(json!({ "metadata": { "ownerReferences": owners } }));
+    let used = || World { naming: vec!["argocd/app".into()], ..World::default() };
+    let write = |world: &World, user, old: Option<Value>, new: Value| {
+        world.validate(&review(Kind::Stage, user, old.as_ref(), Some(&new)))
+    };
+    let (bare, one) = (owned(json!([])), owned(json!([made_up])));
+    let mut rows = vec![
+        ("created with one", None, one.clone(), false),
+        ("one is added", Some(stage_with(json!({}))), one.clone(), false),
+        ("another is added", Some(one.clone()), owned(json!([made_up, other])), false),
+        ("as it was", Some(one.clone()), one.clone(), true),
+        ("one goes", Some(owned(json!([made_up, other]))), one.clone(), true),
+        ("all go", Some(one.clone()), bare, true),
+    ];
+    for (field, text) in
+        [("apiVersion", "v2"), ("kind", "Secret"), ("name", "gone"), ("uid", "other")]
+    {
+        let changed = with(made_up.clone(), json!({ field: text }));
+        rows.push((field, Some(one.clone()), owned(json!([changed])), false));
+    }
+    // It says who waits for whom, as the garbage collector does, and not what goes.
+    let waiting = with(made_up.clone(), json!({ "blockOwnerDeletion": false }));
+    rows.push(("who waits", Some(one), owned(json!([waiting])), true));
+    for (row, old, new, free) in rows {
+        let expected = if free { Ok(()) } else { Err(Code::Permission) };
+        for user in [ALICE, CONTROLLER, ARGOCD, GC] {
+            expect(write(&used(), user, old.clone(), new.clone()), expected, row);
+        }
+        // An Application may come to name it while it is there.
+        expect(write(&World::default(), ALICE, old.clone(), new.clone()), expected, row);
+        let lifted = used().may(ALICE, Verb::Bypass, "shop:prod");
+        expect(write(&lifted, ALICE, old.clone(), new.clone()), Ok(()), row);
+        let elsewhere = used().may(ALICE, Verb::Bypass, "shop:dev");
+        expect(write(&elsewhere, ALICE, old, new), expected, row);
+    }
+    let check = denied(write(&used(), ALICE, None, owned(json!([made_up]))), "text");
+    assert_eq!(
+        check.to_string(),
+        "metadata.ownerReferences: alice may not name ConfigMap made-up as an owner of Stage shop:prod, with which Kubernetes would delete it and ask nobody. Leave metadata.ownerReferences as they are, or write it as somebody with the verb bypass on Stages there [permission]"
+    );
+}
+
+pub(super) fn owner(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": name })
+}
+
 #[test]
 fn a_project_that_applications_name_takes_bypass_on_all_its_stages() {
     let project = json!({ "metadata": { "name": "shop" } });
