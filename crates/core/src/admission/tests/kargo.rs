@@ -1,7 +1,7 @@
 //! Stages, Projects and Promotions: what has to do with who may.
 
 use wharfinger_api::additions::{COLLECTION, REASON};
-use wharfinger_api::v1alpha1::{CREATE_ACTOR, SHARD_LABEL, STAGE_LABEL};
+use wharfinger_api::v1alpha1::{CREATE_ACTOR, PROJECT_LABEL, SHARD_LABEL, STAGE_LABEL};
 
 use super::*;
 
@@ -115,6 +115,53 @@ fn a_project_that_applications_name_takes_bypass_on_all_its_stages() {
     );
     expect(delete(used().may(ALICE, Verb::Bypass, "shop:")), Ok(()), "by somebody who may on all");
     expect(used().validate(&review(Kind::Project, ALICE, None, Some(&project))), Ok(()), "created");
+}
+
+#[test]
+fn so_does_the_namespace_of_a_project() {
+    let namespace = |patch: Value| {
+        with(json!({ "metadata": { "name": "shop", "labels": { PROJECT_LABEL: "true" } } }), patch)
+    };
+    let old = namespace(json!({}));
+    let used = || World { naming: vec!["argocd/app".into()], ..World::default() };
+    let judge = |world: &World, user, old: &Value, new: Option<&Value>| {
+        world.validate(&review(Kind::Namespace, user, Some(old), new))
+    };
+    let label =
+        |value: Value| namespace(json!({ "metadata": { "labels": { PROJECT_LABEL: value } } }));
+    let (bare, renamed) = (label(json!(null)), label(json!("no")));
+    for (row, new) in [
+        ("deleted", None),
+        ("the label goes", Some(&bare)),
+        ("the label says otherwise", Some(&renamed)),
+    ] {
+        // Of Kubernetes' accounts too: it deletes what somebody gives an owner that does not exist.
+        for user in [ALICE, CONTROLLER, ARGOCD, GC, NAMESPACES] {
+            expect(judge(&World::default(), user, &old, new), Ok(()), row);
+            expect(judge(&used(), user, &old, new), Err(Code::InUse), row);
+        }
+        let on_one = used().may(ALICE, Verb::Bypass, "shop:prod");
+        expect(judge(&on_one, ALICE, &old, new), Err(Code::InUse), row);
+        let on_all = used().may(ALICE, Verb::Bypass, "shop:");
+        expect(judge(&on_all, ALICE, &old, new), Ok(()), row);
+        let terminating = json!({ "metadata": { "deletionTimestamp": "2026-11-21T10:00:00Z" } });
+        let row = "it goes on";
+        expect(judge(&used(), NAMESPACES, &namespace(terminating), new), Ok(()), row);
+        let with_its_project = World { going: vec!["shop"], ..used() };
+        expect(judge(&with_its_project, GC, &old, new), Ok(()), "with its Project");
+        expect(judge(&used(), ALICE, &bare, new), Ok(()), "no Project's");
+    }
+    let annotated = namespace(json!({ "metadata": { "annotations": { "a": "b" } } }));
+    expect(judge(&used(), ALICE, &old, Some(&annotated)), Ok(()), "another change");
+    let text = |new: Option<&Value>| denied(judge(&used(), ALICE, &old, new), "text").text;
+    assert_eq!(
+        text(None),
+        "a Stage in namespace shop is named by Applications, which could not be rendered any more: argocd/app"
+    );
+    assert_eq!(
+        text(Some(&bare)),
+        "without the label kargo.akuity.io/project=true namespace shop can be deleted without a question: a Stage in it is named by Applications, which could not be rendered any more: argocd/app"
+    );
 }
 
 #[test]
