@@ -62,10 +62,13 @@ fn two_applications_of_one_name_follow_each_its_stage() -> Result<()> {
     let error = format!("{:#}", error.err().context("a name with an underscore")?);
     ensure!(error.contains("metadata.name"), "{error}");
 
-    // An AppProject that no longer lets it be there stops it, and deploys nothing else instead.
+    // An AppProject that no longer lets it be there stops it, and deploys nothing else instead. Who may write AppProjects
+    // decides that, and needs to be nobody else.
+    let keeper = project.person("keeper")?;
+    keeper.may(&["patch"], "appproject", "argocd")?;
     let allow = |namespaces: &[&str]| {
         let spec = json!({ "spec": { "sourceNamespaces": namespaces } });
-        project.admin.merge("appproject", "argocd", &project.name, &spec)
+        keeper.api.merge("appproject", "argocd", &project.name, &spec)
     };
     allow(&[])?;
     there.merge(&refresh())?;

@@ -192,6 +192,135 @@ fn what_the_project_lets_everybody_do() -> Result<()> {
     Ok(())
 }
 
+/// When and how it is deployed is everybody's: what is deployed stays what it is.
+#[test]
+fn a_sync_policy() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "bypass-policy")?;
+    project.stage("dev")?;
+    let app = App::new(&project, "web", "dev", Kind::Bare)?;
+    app.create()?;
+    project.promoted("dev", &project.freight("v1")?)?;
+    let writers = Writers::of(&project)?;
+    let source = app.get()?["spec"]["source"].clone();
+    for policy in [
+        json!({ "automated": { "prune": true, "selfHeal": true } }),
+        json!({ "automated": { "enabled": false, "allowEmpty": true } }),
+        json!({ "automated": null, "syncOptions": ["ServerSideApply=true"] }),
+        json!({ "retry": { "limit": 2, "backoff": { "duration": "5s", "factor": 2, "maxDuration": "1m" } } }),
+        json!({ "managedNamespaceMetadata": { "labels": { "team": "a" } } }),
+        json!(null),
+    ] {
+        for (who, api) in writers.all() {
+            let patch = json!({ "spec": { "syncPolicy": policy } });
+            let stored = api
+                .merge("application", "argocd", &app.name, &patch)
+                .with_context(|| format!("{policy}, by {who}"))?;
+            ensure!(stored["spec"]["source"] == source, "{policy}, by {who}: {stored:#}");
+        }
+    }
+    app.runs("v1")
+}
+
+/// What is asked for with the creation is judged like what is asked for later: nobody drops it on the way.
+#[test]
+fn an_operation_that_comes_with_the_application() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "bypass-born")?;
+    project.stage("dev")?;
+    let first = App::new(&project, "first", "dev", Kind::Bare)?;
+    first.create()?;
+    project.promoted("dev", &project.freight("v1")?)?;
+    let older = first.get()?["spec"]["source"].clone();
+    project.promoted("dev", &project.freight("v2")?)?;
+    let writers = Writers::of(&project)?;
+    let app = App::new(&project, "web", "dev", Kind::Bare)?;
+    let asking = |sync: Value| {
+        let mut manifest = app.manifest();
+        manifest["operation"] = json!({ "initiatedBy": { "username": "x" }, "sync": sync });
+        manifest
+    };
+    let mut outdated = app.manifest()["spec"]["source"].clone();
+    outdated["plugin"] = older["plugin"].clone();
+    let mut elsewhere = outdated.clone();
+    elsewhere["path"] = "elsewhere".into();
+    for (row, sync, code) in [
+        ("manifests", json!({ "manifests": ["kind: ConfigMap"] }), "operation-source"),
+        ("an older source", json!({ "source": outdated }), "claim-outdated"),
+        ("another path", json!({ "source": elsewhere }), "claim-outdated"),
+    ] {
+        for (who, api) in writers.all() {
+            refused(api.create("application", "argocd", asking(sync.clone())), code)
+                .with_context(|| format!("{row}, by {who}"))?;
+        }
+    }
+    writers.editor.api.create("application", "argocd", asking(json!({ "prune": true })))?;
+    app.runs("v2")
+}
+
+/// Each of several sources is what it is, and where it is.
+#[test]
+fn several_sources() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "bypass-several")?;
+    project.stage("dev")?;
+    let app = App::new(&project, "web", "dev", Kind::Several)?;
+    app.create()?;
+    project.promoted("dev", &project.freight("v1")?)?;
+    let older = two(&app)?;
+    project.promoted("dev", &project.freight("v2")?)?;
+    let [first, second] = two(&app)?;
+    let writers = Writers::of(&project)?;
+    let changed = |source: &Value, field: &str, value: Value| {
+        let mut source = source.clone();
+        source[field] = value;
+        source
+    };
+    let mut native = second.clone();
+    native.as_object_mut().map(|source| source.shift_remove("plugin"));
+    for (row, sources) in [
+        (
+            "another path of the second",
+            json!([first, changed(&second, "path", "elsewhere".into())]),
+        ),
+        ("the other order", json!([second, first])),
+        ("one goes", json!([first])),
+        ("one more", json!([first, second, native])),
+        ("the plugin goes from one", json!([first, native])),
+        (
+            "one is rendered otherwise",
+            json!([first, changed(&second, "helm", json!({ "values": "a: b" }))]),
+        ),
+    ] {
+        let patch = json!({ "spec": { "sources": sources } });
+        refused_to_all(&app, &writers, row, &patch, "permission")?;
+    }
+    // The claim of each is put back in the same write.
+    for (who, api) in writers.all() {
+        let patch = json!({ "spec": { "sources": [first, older[1]] } });
+        let stored = api.merge("application", "argocd", &app.name, &patch)?;
+        let claim = project.claim("dev")?;
+        ensure!(claims(&stored["spec"]) == [claim.clone(), claim], "by {who}: {stored:#}");
+    }
+    for (row, sync, code) in [
+        ("one that is older", json!({ "sources": [first, older[1]] }), "claim-outdated"),
+        ("the other order", json!({ "sources": [second, first] }), "operation-source"),
+        ("one of them", json!({ "sources": [first] }), "operation-source"),
+        ("as if it were the only one", json!({ "source": first }), "operation-source"),
+    ] {
+        let patch = json!({ "operation": { "initiatedBy": { "username": "x" }, "sync": sync } });
+        refused_to_all(&app, &writers, row, &patch, code)?;
+    }
+    app.runs("v2")
+}
+
+fn two(app: &App<'_>) -> Result<[Value; 2]> {
+    let app = app.get()?;
+    let [first, second] = [0, 1].map(|at| app["spec"]["sources"][at].clone());
+    ensure!(second.is_object(), "{app:#}");
+    Ok([first, second])
+}
+
 #[test]
 fn an_operation() -> Result<()> {
     let cluster = shared()?.use_it()?;

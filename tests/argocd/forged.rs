@@ -100,13 +100,18 @@ fn the_record_of_an_operation_is_its_controllers() -> Result<()> {
         |sync: Value| json!({ "status": { "operationState": { "operation": { "sync": sync } } } });
     let server = Kubernetes::account(&cluster, "argocd", "argocd-server")?;
     let controller = Kubernetes::account(&cluster, "argocd", "argocd-application-controller")?;
+    let editor = editor_of(&project, &app)?;
     let forge =
         |who: &Kubernetes, patch: &Value| who.merge("application", "argocd", &app.name, patch);
-    refused(forge(&server, &deploys(json!({ "source": first }))), "operation-state")?;
-    refused(
-        forge(&server, &json!({ "status": { "operationState": { "message": "done" } } })),
-        "operation-state",
-    )?;
+    for who in [&server, &editor.api] {
+        for forged in [
+            deploys(json!({ "source": first })),
+            deploys(json!({ "manifests": ["kind: ConfigMap"] })),
+            json!({ "status": { "operationState": { "message": "done" } } }),
+        ] {
+            refused(forge(who, &forged), "operation-state")?;
+        }
+    }
     // A parent Application writes what Git says under the account of the application controller.
     refused(forge(&controller, &deploys(json!({ "source": first }))), "claim-outdated")?;
     refused(
@@ -150,7 +155,19 @@ fn a_promotion_takes_the_verb_promote() -> Result<()> {
         "it says what to ask for: {text}"
     );
     ensure!(project.admin.list("promotion", &project.name)?.is_empty());
+    // Nor is another's Promotion theirs to stop, to hurry or to take away.
+    let theirs = project.promoted("dev", &freight)?["metadata"]["name"].clone();
+    let theirs = theirs.as_str().unwrap_or_default();
+    person.may(&["delete"], "promotion", &project.name)?;
+    for annotation in ["kargo.akuity.io/abort", "kargo.akuity.io/refresh"] {
+        let patch = json!({ "metadata": { "annotations": { annotation: "now" } } });
+        refused(person.api.merge("promotion", &project.name, theirs, &patch), "permission")?;
+    }
+    let deleted = person.api.delete("promotion", &project.name, theirs).map(|()| Value::Null);
+    refused(deleted, "permission")?;
+    project.admin.get("promotion", &project.name, theirs)?;
     person.may(&["promote"], "stage", &project.name)?;
+    person.api.delete("promotion", &project.name, theirs)?;
     let promotion = promote()?;
     let annotations = &promotion["metadata"]["annotations"];
     ensure!(
@@ -301,6 +318,124 @@ fn a_stage_with_applications_goes_only_by_the_verb_bypass() -> Result<()> {
     // Nobody is left to ask, and this person may not promote.
     person.api.merge("application", "argocd", &app.name, &json!({ "metadata": { "annotations": { STAGE: null } }, "spec": { "source": { "plugin": null } } }))?;
     Ok(())
+}
+
+/// The garbage collector deletes what names an owner that does not exist, and nobody is asked then.
+#[test]
+fn an_owner_that_does_not_exist() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "false-owner")?;
+    project.stage("dev")?;
+    let app = App::new(&project, "web", "dev", Kind::Plain)?;
+    app.create()?;
+    let freight = project.freight("v1")?;
+    project.promoted("dev", &freight)?;
+    let person = editor_of(&project, &app)?;
+    for kind in ["stage", "freight"] {
+        person.may(&["get", "update", "patch"], kind, &project.name)?;
+    }
+    let owner = |name: &str, uid: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": uid });
+    let nobody = owner("nobody", "7c9e6679-7425-40de-944b-e07fc1f90ae7");
+    let own = |kind: &str, name: &str, owners: &[&Value]| {
+        let patch = json!({ "metadata": { "ownerReferences": owners } });
+        person.api.merge(kind, &project.name, name, &patch)
+    };
+    for (kind, name) in [("stage", "dev"), ("freight", freight.as_str())] {
+        let text = refused(own(kind, name, &[&nobody]), "permission")?;
+        ensure!(text.contains("bypass") && text.contains("nobody"), "it says why: {text}");
+        let mut whole = project.admin.get(kind, &project.name, name)?;
+        whole["metadata"]["ownerReferences"] = json!([nobody]);
+        refused(person.api.replace(kind, &project.name, whole), "permission")?;
+        let kept = project.admin.get(kind, &project.name, name)?;
+        ensure!(kept["metadata"].get("ownerReferences").is_none(), "{kept:#}");
+    }
+
+    // The garbage collector may go on with its own work: it takes away the owner that is gone and leaves the other.
+    person.may(&["bypass"], "stage", &project.name)?;
+    let keeper = json!({ "metadata": { "name": "keeper" } });
+    let keeper = project.admin.create("configmap", &project.name, keeper)?;
+    let keeper = owner("keeper", keeper["metadata"]["uid"].as_str().unwrap_or_default());
+    own("stage", "dev", &[&keeper, &nobody])?;
+    project.admin.wait("stage", &project.name, "dev", "have one owner", |stage| {
+        let owners = stage["metadata"]["ownerReferences"].as_array()?;
+        (owners.len() == 1 && owners[0]["name"] == "keeper").then_some(())
+    })?;
+    // And this is what would have been: nobody asks about the Applications.
+    own("stage", "dev", &[&nobody])?;
+    cluster.until("the Stage to be gone", || {
+        ensure!(project.admin.get("stage", &project.name, "dev").is_err());
+        Ok(())
+    })?;
+    app.runs("v1")
+}
+
+#[test]
+fn a_namespace_with_applications_goes_only_by_the_verb_bypass() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "space-goes")?;
+    project.stage("dev")?;
+    let app = App::new(&project, "web", "dev", Kind::Bare)?;
+    app.create()?;
+    project.promoted("dev", &project.freight("v1")?)?;
+    let person = editor_of(&project, &app)?;
+    person.may(&["delete", "get", "patch"], "namespace", &project.name)?;
+    let delete =
+        |api: &Kubernetes| api.delete("namespace", "", &project.name).map(|()| Value::Null);
+    let merge = |metadata: Value| {
+        let patch = json!({ "metadata": metadata });
+        person.api.merge("namespace", "", &project.name, &patch)
+    };
+    let text = refused(delete(&person.api), "in-use")?;
+    ensure!(text.contains(&format!("argocd/{}", app.name)), "it names the Applications: {text}");
+    for value in [Value::Null, "no".into()] {
+        refused(merge(json!({ "labels": { "kargo.akuity.io/project": value } })), "in-use")?;
+    }
+    // Not with an owner that does not exist either: the garbage collector is asked like anybody.
+    let nobody = json!({ "apiVersion": "v1", "kind": "Node", "name": "nobody", "uid": "7c9e6679-7425-40de-944b-e07fc1f90ae7" });
+    merge(json!({ "ownerReferences": [nobody], "labels": { "team": "a" } }))?;
+    let collector = project.account("kube-system", "generic-garbage-collector")?;
+    refused(delete(&collector.api), "in-use")?;
+    merge(json!({ "ownerReferences": null }))?;
+    project.admin.get("stage", &project.name, "dev")?;
+    app.runs("v1")?;
+
+    person.may(&["bypass"], "stage", &project.name)?;
+    delete(&person.api)?;
+    cluster.until("the namespace to be gone", || {
+        ensure!(project.admin.get("namespace", "", &project.name).is_err());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_project_with_applications_goes_only_by_the_verb_bypass() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let project = Project::new(&cluster, "project-goes")?;
+    project.stage("dev")?;
+    let app = App::new(&project, "web", "dev", Kind::Bare)?;
+    app.create()?;
+    project.promoted("dev", &project.freight("v1")?)?;
+    let person = editor_of(&project, &app)?;
+    person.may(&["delete"], "project", "")?;
+    let delete = || person.api.delete("project", "", &project.name).map(|()| Value::Null);
+    let text = refused(delete(), "in-use")?;
+    ensure!(text.contains(&format!("argocd/{}", app.name)), "it names the Applications: {text}");
+    person.may(&["bypass"], "stage", &project.name)?;
+    // Held by a finalizer, as by Kargo's controller, which deletes the namespace while the Project is going.
+    let held = json!({ "metadata": { "finalizers": ["kargo.akuity.io/finalizer"] } });
+    project.admin.merge("project", "", &project.name, &held)?;
+    delete()?;
+    let kargo = project.account("kargo", "kargo-management-controller")?;
+    kargo.may(&["delete"], "namespace", &project.name)?;
+    kargo.api.delete("namespace", "", &project.name)?;
+    let free = json!({ "metadata": { "finalizers": null } });
+    project.admin.merge("project", "", &project.name, &free)?;
+    cluster.until("the Project and its namespace to be gone", || {
+        for kind in ["project", "namespace"] {
+            ensure!(project.admin.get(kind, "", &project.name).is_err(), "the {kind} is there");
+        }
+        Ok(())
+    })
 }
 
 #[test]

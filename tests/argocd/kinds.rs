@@ -7,6 +7,21 @@ use anyhow::{Result, ensure};
 use wharfinger_cluster::shared;
 use wharfinger_tests::Kubernetes;
 
+/// On trial nothing is stored, and nothing happens besides.
+#[test]
+fn a_project_on_trial_leaves_no_namespace() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    let admin = Kubernetes::admin(&cluster)?;
+    let project =
+        "{apiVersion: kargo.akuity.io/v1alpha1, kind: Project, metadata: {name: on-trial}}";
+    cluster.kubectl_with_input(&["create", "--dry-run=server", "-f", "-"], project)?.ok()?;
+    ensure!(admin.get("project", "", "on-trial").is_err(), "the Project was made");
+    ensure!(admin.get("namespace", "", "on-trial").is_err(), "its namespace was made");
+    // Not on trial it is made, with the same manifest.
+    cluster.kubectl_with_input(&["create", "-f", "-"], project)?.ok()?;
+    admin.get("namespace", "", "on-trial").map(drop)
+}
+
 #[test]
 fn every_kind_is_admitted_or_refused_with_the_field() -> Result<()> {
     let cluster = shared()?.use_it()?;

@@ -247,6 +247,10 @@ pub(crate) fn resource(kind: &str) -> (&'static str, &'static str, &'static str,
         "subjectaccessreview" => {
             ("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews")
         }
+        "clusterrole" => ("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles"),
+        "clusterrolebinding" => {
+            ("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings")
+        }
         "rolebinding" => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
         other => unreachable!("the tests know no kind {other}"),
     }

@@ -28,7 +28,8 @@ pub struct Person<'p> {
 }
 
 impl Person<'_> {
-    /// Lets the person do that with `stage`, `stage/status`, `application`, … in a namespace; it holds when this returns.
+    /// Lets the person do that with `stage`, `stage/status`, `application`, … in a namespace, or everywhere if it has no
+    /// name; it holds when this returns.
     pub fn may(&self, verbs: &[&str], kind: &str, namespace: &str) -> Result<()> {
         let admin = &self.project.admin;
         let (kind, subresource) = kind.split_once('/').unwrap_or((kind, ""));
@@ -37,14 +38,18 @@ impl Person<'_> {
             if subresource.is_empty() { plural.into() } else { format!("{plural}/{subresource}") };
         let metadata = json!({ "generateName": "person-" });
         let rules = json!([{ "apiGroups": [group], "resources": [resource], "verbs": verbs }]);
+        let (role, binding) = if namespace.is_empty() {
+            ("clusterrole", "clusterrolebinding")
+        } else {
+            ("role", "rolebinding")
+        };
         let role =
-            admin.create("role", namespace, json!({ "metadata": metadata, "rules": rules }))?;
+            admin.create(role, namespace, json!({ "metadata": metadata, "rules": rules }))?;
         let group_of_roles = "rbac.authorization.k8s.io";
-        let role =
-            json!({ "apiGroup": group_of_roles, "kind": "Role", "name": role["metadata"]["name"] });
+        let role = json!({ "apiGroup": group_of_roles, "kind": role["kind"], "name": role["metadata"]["name"] });
         let subjects = json!([{ "apiGroup": group_of_roles, "kind": "User", "name": self.name }]);
         admin.create(
-            "rolebinding",
+            binding,
             namespace,
             json!({ "metadata": metadata, "roleRef": role, "subjects": subjects }),
         )?;

@@ -6,6 +6,7 @@
 mod articles;
 mod asked;
 mod commands;
+mod deleting;
 mod demo;
 mod kinds;
 mod story;

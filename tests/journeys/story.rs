@@ -140,7 +140,7 @@ impl Story {
         self.grant(name, "shop", "kargo.akuity.io", "stages", verb).await
     }
 
-    async fn grant(
+    pub(crate) async fn grant(
         &self,
         user: &str,
         namespace: &str,

@@ -160,8 +160,54 @@ fn application_controller(instance: &str) -> Result<String, Infallible> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    /// While none of it is ready, nothing of ours can be written.
+    #[test]
+    fn one_of_its_pods_is_always_there() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/webhook/deployment.yaml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let all: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        let of = |kind: &str| all.iter().find(|o| o["kind"] == kind).unwrap();
+        let (deployment, spec) = (of("Deployment"), &of("Deployment")["spec"]);
+        let pod = &spec["template"]["spec"];
+        let labels = json!({ "app.kubernetes.io/name": "wharfinger-webhook" });
+        assert!(spec["replicas"].as_u64() >= Some(2));
+        assert_eq!(spec["strategy"]["rollingUpdate"]["maxUnavailable"], 0, "one after the other");
+        for (row, selected) in [
+            ("its own", &spec["selector"]["matchLabels"]),
+            ("reached", &of("Service")["spec"]["selector"]),
+            ("kept", &of("PodDisruptionBudget")["spec"]["selector"]["matchLabels"]),
+            ("spread", &pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"]),
+        ] {
+            assert_eq!(*selected, labels, "{row}");
+        }
+        assert_eq!(of("PodDisruptionBudget")["spec"]["minAvailable"], 1);
+        let spread = &pod["topologySpreadConstraints"][0];
+        assert_eq!(spread["topologyKey"], "kubernetes.io/hostname");
+        assert_eq!(spread["whenUnsatisfiable"], "ScheduleAnyway", "one node is enough to begin");
+        // What a process takes to end at most: see daemon::Tasks.
+        assert!(pod["terminationGracePeriodSeconds"].as_u64() > Some(25));
+        assert_eq!(deployment["metadata"]["namespace"], of("Service")["metadata"]["namespace"]);
+
+        // How it is, is asked at another port: a door with many in front of it must not look like a dead one.
+        let container = &pod["containers"][0];
+        let args = container["args"].as_array().unwrap().iter().filter_map(Value::as_str);
+        let args = Args::parse_from(["x"].into_iter().chain(args));
+        let port = |name: &str| {
+            let mut ports = container["ports"].as_array().unwrap().iter();
+            ports.find(|port| port["name"] == name).unwrap()["containerPort"].as_u64()
+        };
+        assert_eq!(port("https"), Some(args.listen.port().into()));
+        assert_eq!(port("admin"), Some(args.admin.admin_address.port().into()));
+        assert_ne!(port("admin"), port("https"));
+        for (probe, path) in [("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")] {
+            let expected = json!({ "path": path, "port": "admin" });
+            assert_eq!(container[probe]["httpGet"], expected);
+        }
+    }
 
     #[test]
     fn the_flags_are_sound() {

@@ -28,6 +28,7 @@ use crate::review::{NoReview, Request, Reviewed};
 const BODY: usize = 8 << 20;
 /// The API server waits two seconds. An answer that comes later than that says nothing to anybody.
 const DEADLINE: Duration = Duration::from_millis(1500);
+const STUMBLED: &str = "the review made the webhook stumble";
 /// More questions than any review has.
 const ROUNDS: usize = 64;
 
@@ -49,13 +50,21 @@ pub(crate) enum Door {
 pub(crate) fn router<F: Find + Act>(service: Service<F>) -> Router {
     let through = |door: Door| {
         post(move |State(service): State<Arc<Service<F>>>, request: HttpRequest| async move {
-            service.answer(door, request).await
+            alone(service.answer(door, request)).await
         })
     };
     Router::new()
         .route("/mutate", through(Door::Mutate))
         .route("/validate", through(Door::Validate))
         .with_state(Arc::new(service))
+}
+
+/// What panics ends no review but its own: over HTTP/2 many share one connection, and would go with it.
+async fn alone(answer: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+        error!("Panicked");
+        refuse(StatusCode::INTERNAL_SERVER_ERROR, STUMBLED)
+    })
 }
 
 impl<F: Find + Act> Service<F> {
@@ -79,21 +88,20 @@ impl<F: Find + Act> Service<F> {
         };
         drop(body);
         let mut metered = self.metrics.begin(door, &request);
-        // A review that makes the process panic must not take the reviews beside it along.
-        let judged = AssertUnwindSafe(self.judge(door, &request)).catch_unwind();
-        let judged = match timeout_at(begun + DEADLINE, judged).await {
-            Ok(Ok(judged)) => judged,
+        // Here it is known whose it is, so that whoever writes is told like by any denial.
+        let answered = async { self.allow(&request, self.judge(door, &request).await?) };
+        let answered = AssertUnwindSafe(answered).catch_unwind();
+        let answer = match timeout_at(begun + DEADLINE, answered).await {
+            Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
                 error!(uid = request.uid, resource = request.what(), "Panicked");
                 metered.outcome = Outcome::Failed;
-                Err(unavailable("the review made the webhook stumble".into())
-                    .fix("Report it, with the webhook's log"))
+                Err(unavailable(STUMBLED.into()).fix("Report it, with the webhook's log"))
             }
             Err(_) => {
                 Err(unavailable("the review could not be judged in time".into()).fix("Try again"))
             }
         };
-        let answer = judged.and_then(|allowed| self.allow(&request, allowed));
         match answer {
             Ok(reviewed) => {
                 metered.outcome = Outcome::Allowed;

@@ -11,7 +11,8 @@ use kube::api::{ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client, ResourceExt};
 use wharfinger_api::v1alpha1::{
     ALIAS_LABEL, ClusterPromotionTask, ClusterPromotionTaskSpec, Freight, FreightOrigin, GROUP,
-    PROJECT_LABEL, ProjectConfig, PromotionTask, PromotionTaskSpec, Stage, Target, Warehouse,
+    PROJECT_LABEL, Project, ProjectConfig, PromotionTask, PromotionTaskSpec, Stage, Target,
+    Warehouse,
 };
 use wharfinger_core::admission::{Fact, Namespace, Question, Verb};
 use wharfinger_core::claim::StageName;
@@ -80,6 +81,12 @@ impl Find for Cluster {
             }
             Question::Namespace { name } => {
                 Fact::Namespace { namespace: self.namespace(&name).await?, name }
+            }
+            Question::ProjectGoes { name } => {
+                let api: Api<Project> = Api::all(self.client.clone());
+                let project = api.get_metadata_opt(&name).await.context("the Project")?;
+                let goes = project.is_some_and(|p| p.metadata.deletion_timestamp.is_some());
+                Fact::ProjectGoes { name, goes }
             }
             Question::Warehouse { project, name } => {
                 let api: Api<Warehouse> = Api::namespaced(self.client.clone(), &project);

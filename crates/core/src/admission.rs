@@ -13,6 +13,7 @@ mod faults;
 mod freight;
 mod legacy;
 mod namespace;
+mod owner;
 mod project;
 mod project_config;
 mod promotion;
@@ -63,6 +64,7 @@ pub enum Kind {
     ClusterPromotionTask,
     Freight,
     FreightStatus,
+    Namespace,
     Project,
     ProjectConfig,
     Promotion,
@@ -152,6 +154,7 @@ pub fn validate(review: &Review<'_>, identities: &Identities, facts: &Facts) -> 
         Kind::ClusterPromotionTask => task::validate_of_cluster(&context),
         Kind::Freight => freight::validate(&context),
         Kind::FreightStatus => freight::validate_status(&context),
+        Kind::Namespace => namespace::validate(&context),
         Kind::Project => project::validate(&context),
         Kind::ProjectConfig => project_config::validate(&context),
         Kind::Promotion => promotion::validate(&context),
@@ -171,12 +174,13 @@ pub fn validate(review: &Review<'_>, identities: &Identities, facts: &Facts) -> 
 
 impl Kind {
     /// All of them, with where the API server has them: group, resource and subresource.
-    pub const ALL: [(Self, &'static str, &'static str, &'static str); 14] = [
+    pub const ALL: [(Self, &'static str, &'static str, &'static str); 15] = [
         (Self::Application, "argoproj.io", "applications", ""),
         (Self::ClusterConfig, GROUP, "clusterconfigs", ""),
         (Self::ClusterPromotionTask, GROUP, "clusterpromotiontasks", ""),
         (Self::Freight, GROUP, "freights", ""),
         (Self::FreightStatus, GROUP, "freights", "status"),
+        (Self::Namespace, "", "namespaces", ""),
         (Self::Project, GROUP, "projects", ""),
         (Self::ProjectConfig, GROUP, "projectconfigs", ""),
         (Self::Promotion, GROUP, "promotions", ""),

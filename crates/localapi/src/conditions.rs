@@ -25,6 +25,7 @@ pub(crate) fn find(expression: &str) -> Option<Condition> {
 
 const AUTHORIZED_STAGE: &str = "kargo.akuity.io/authorized-stage";
 const BREAK_GLASS: &str = "wharfinger.dev/break-glass";
+const PROJECT: &str = "kargo.akuity.io/project";
 const CONTROLLER: &str = "system:serviceaccount:wharfinger:wharfinger-controller";
 const ARGO_CD: &str = "system:serviceaccount:argocd:argocd-application-controller";
 const KUBERNETES: [&str; 3] = [
@@ -46,6 +47,10 @@ const KNOWN: &[(&str, Condition)] = &[
     }),
     (include_str!("conditions/not-kubernetes.cel"), |s| {
         !(s.operation == "DELETE" && KUBERNETES.contains(&s.username))
+    }),
+    (include_str!("conditions/namespace-goes.cel"), |s| {
+        s.old["metadata"]["deletionTimestamp"].is_null()
+            && (s.operation == "DELETE" || s.object["metadata"]["labels"][PROJECT] != "true")
     }),
     (include_str!("conditions/assignment-changes.cel"), |s| {
         s.username != CONTROLLER
@@ -189,12 +194,17 @@ mod tests {
             of
         };
         let none = Value::Null;
+        let project = json!({"metadata": {"labels": {PROJECT: "true"}}});
+        let other_label = json!({"metadata": {"labels": {PROJECT: "false"}}});
+        let mut going = project.clone();
+        going["metadata"]["deletionTimestamp"] = json!("2026-11-21T10:00:00Z");
         let (validated, mutated) = (
             "ValidatingWebhookConfiguration applications.wharfinger.dev relevant-change",
             "MutatingWebhookConfiguration applications.wharfinger.dev relevant-change",
         );
         let ours = "applications.wharfinger.dev ours";
         let renders = "applications.wharfinger.dev renders";
+        let goes = "namespaces.wharfinger.dev goes";
         let assigned = "stage-statuses.wharfinger.dev relevant-change";
         let rows = [
             (renders, "CREATE", "bob", &plugin, &none, true),
@@ -301,6 +311,14 @@ mod tests {
                 &plain_object,
                 true,
             ),
+            (goes, "DELETE", "bob", &none, &project, true),
+            (goes, "DELETE", KUBERNETES[0], &none, &project, true),
+            (goes, "DELETE", KUBERNETES[1], &none, &going, false),
+            (goes, "UPDATE", "bob", &plain_object, &project, true),
+            (goes, "UPDATE", "bob", &other_label, &project, true),
+            (goes, "UPDATE", "bob", &plain_object, &going, false),
+            (goes, "UPDATE", "bob", &project, &project, false),
+            (goes, "UPDATE", "bob", &project, &plain_object, false),
             (assigned, "UPDATE", CONTROLLER, &held(1), &held(1), false),
             (assigned, "UPDATE", CONTROLLER, &held(2), &held(1), true),
             (assigned, "UPDATE", CONTROLLER, &plain_object, &held(1), true),

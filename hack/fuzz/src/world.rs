@@ -114,6 +114,9 @@ impl<'a, 'b> World<'a, 'b> {
                 let namespace = Some(there).filter(|_| labelled || there.terminating);
                 Fact::Namespace { name, namespace }
             }
+            Question::ProjectGoes { name } => {
+                Fact::ProjectGoes { name, goes: self.answers.ratio(1, 5)? }
+            }
             Question::Warehouse { project, name } => {
                 let subscriptions = json!([{ "image": { "repoURL": "web" } }]);
                 let warehouse = json!({ "metadata": { "name": name }, "spec": { "subscriptions": subscriptions } });

@@ -1,7 +1,9 @@
 //! Reviews as the API server sends them, through the router, with facts that a test makes up.
 #![expect(clippy::needless_pass_by_value, reason = "a review is made of values")]
 
+use std::convert::Infallible;
 use std::pin::Pin;
+use std::task::Poll;
 
 use axum::http::Request as Http;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -321,6 +323,17 @@ async fn a_panic_is_a_denial_of_one_review() {
         world.ask("/validate", review("argoproj.io", "applications", json!({}))).await["allowed"],
         true
     );
+}
+
+/// Over HTTP/2 it would take the connection along, and every review that is on it.
+#[tokio::test]
+async fn a_panic_before_a_review_is_understood_ends_no_other() {
+    let world = world(friendly);
+    let odd =
+        futures::stream::poll_fn(|_| -> Poll<Option<Result<Vec<u8>, Infallible>>> { panic!("oh") });
+    let (status, body) = world.post("/validate", Body::from_stream(odd)).await;
+    assert_eq!(status, 500);
+    assert!(body.contains("stumble"), "{body}");
 }
 
 #[tokio::test(start_paused = true)]

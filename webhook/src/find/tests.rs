@@ -183,6 +183,11 @@ async fn of_namespaces_and_freight_only_metadata_is_read() {
             };
             (200, json!({ "metadata": {}, "items": [stage("prod", "f"), stage("dev", "g")] }))
         }
+        w if w.contains("/projects/going") => (
+            200,
+            json!({ "metadata": { "name": "going", "deletionTimestamp": "2026-11-21T10:00:00Z" } }),
+        ),
+        w if w.contains("/projects/shop") => (200, json!({ "metadata": { "name": "shop" } })),
         w if w.contains("/targets/eu") => (200, json!({ "metadata": { "name": "eu" } })),
         _ => (
             404,
@@ -198,6 +203,10 @@ async fn of_namespaces_and_freight_only_metadata_is_read() {
         let found = find(Question::Namespace { name: name.into() }).await;
         let Fact::Namespace { namespace, .. } = found else { panic!("{found:?}") };
         assert_eq!(namespace, expected, "{name}");
+    }
+    for (name, expected) in [("going", true), ("shop", false), ("none", false)] {
+        let found = find(Question::ProjectGoes { name: name.into() }).await;
+        assert!(matches!(found, Fact::ProjectGoes { goes, .. } if goes == expected), "{name}");
     }
     let project = || "shop".to_owned();
     let found = find(Question::Alias { project: project(), alias: "wise-otter".into() }).await;

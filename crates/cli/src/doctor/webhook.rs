@@ -103,7 +103,9 @@ fn configured(kind: &str, wanted: &Value, found: Option<&Value>) -> Check {
         if found["clientConfig"]["caBundle"].as_str().unwrap_or_default().is_empty() {
             wrong.push(format!("{name} has no caBundle"));
         }
-        if rules(&found) != rules(&wanted) || found["matchConditions"] != wanted["matchConditions"]
+        if rules(&found) != rules(&wanted)
+            || found["matchConditions"] != wanted["matchConditions"]
+            || selectors(&found) != selectors(&wanted)
         {
             differs.push(name);
         }
@@ -115,7 +117,7 @@ fn configured(kind: &str, wanted: &Value, found: Option<&Value>) -> Check {
     }
     if !differs.is_empty() {
         let text = format!(
-            "{kind}: rules or matchConditions of {} are not those of this version",
+            "{kind}: rules, selectors or matchConditions of {} are not those of this version",
             differs.join(", ")
         );
         return warning(Code::Webhook, text)
@@ -136,6 +138,12 @@ fn rules(webhook: &Value) -> Vec<Value> {
         }
     }
     rules
+}
+
+/// What chooses among objects and namespaces. The API server fills in the one that chooses all.
+fn selectors(webhook: &Value) -> [Option<&Value>; 2] {
+    let chooses = |selector: &&Value| selector.as_object().is_some_and(|map| !map.is_empty());
+    ["objectSelector", "namespaceSelector"].map(|field| webhook.get(field).filter(chooses))
 }
 
 /// A claim that can't be had must be refused by us.
@@ -205,6 +213,7 @@ mod tests {
         for webhook in found["webhooks"].as_array_mut().unwrap() {
             webhook["clientConfig"]["caBundle"] = "Y2E=".into();
             webhook["rules"] = rules(webhook).into();
+            webhook["namespaceSelector"] = json!({});
         }
         change(&mut found["webhooks"][0]);
         found
@@ -237,6 +246,14 @@ mod tests {
             "not those of this version",
         );
         check(Some(found(|w| w["rules"] = json!([]))), State::Warning, "not those of this version");
+        for selector in ["objectSelector", "namespaceSelector"] {
+            let nothing = json!({ "matchLabels": { "no": "thing" } });
+            check(
+                Some(found(|w| w[selector] = nothing.clone())),
+                State::Warning,
+                "not those of this version",
+            );
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Question {
     Config { project: String, live: bool },
     /// A namespace, read from the API server itself.
     Namespace { name: String },
+    /// Whether a Project is being deleted, read from the API server itself.
+    ProjectGoes { name: String },
     /// A Warehouse, read from the API server itself.
     Warehouse { project: String, name: String },
     /// The Freight of a Project that has an alias, read from the API server itself.
@@ -96,6 +98,10 @@ pub enum Fact {
         name: String,
         namespace: Option<Namespace>,
     },
+    ProjectGoes {
+        name: String,
+        goes: bool,
+    },
     Warehouse {
         project: String,
         name: String,
@@ -139,6 +145,7 @@ pub struct Facts {
     freights: BTreeMap<(String, String), Option<Box<Freight>>>,
     configs: BTreeMap<String, (Option<Arc<ProjectConfig>>, bool)>,
     namespaces: BTreeMap<String, Option<Namespace>>,
+    going: BTreeMap<String, bool>,
     warehouses: BTreeMap<(String, String), Option<Box<Warehouse>>>,
     aliases: BTreeMap<(String, String), Vec<String>>,
     holding: BTreeMap<(String, String), Vec<String>>,
@@ -170,6 +177,9 @@ impl Facts {
             }
             Fact::Namespace { name, namespace } => {
                 self.namespaces.insert(name, namespace);
+            }
+            Fact::ProjectGoes { name, goes } => {
+                self.going.insert(name, goes);
             }
             Fact::Warehouse { project, name, warehouse } => {
                 self.warehouses.insert((project, name), warehouse);
@@ -253,6 +263,11 @@ impl Facts {
     pub(super) fn namespace(&self, name: &str) -> Result<Option<Namespace>, Stop> {
         let known = self.namespaces.get(name).copied();
         known.ok_or_else(|| Stop::Ask(Question::Namespace { name: name.to_owned() }))
+    }
+
+    pub(super) fn project_goes(&self, name: &str) -> Result<bool, Stop> {
+        let known = self.going.get(name).copied();
+        known.ok_or_else(|| Stop::Ask(Question::ProjectGoes { name: name.to_owned() }))
     }
 
     pub(super) fn warehouse(&self, project: &str, name: &str) -> Result<Option<&Warehouse>, Stop> {

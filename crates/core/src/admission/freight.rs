@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use wharfinger_api::v1alpha1::{EVENT_PREFIX, Freight};
 
-use super::{Allowed, Context, Event, Operation, Stop, Verb, entries, namespace};
+use super::project::every;
+use super::{Allowed, Context, Event, Operation, Stop, Verb, entries, namespace, owner};
 use crate::check::{Check, Code};
 use crate::claim::StageName;
 use crate::freight;
@@ -49,6 +50,7 @@ fn create(context: &Context<'_>) -> Result<(), Stop> {
         return Err(Check::failed(Code::Freight, text).fix("Leave its name out").into());
     }
     namespace::of_project(context)?;
+    owned(context, &name)?;
     contents::judge(context, &new)?;
     alias::judge(context, &new)
 }
@@ -59,10 +61,14 @@ fn update(context: &Context<'_>) -> Result<(), Stop> {
         let text = format!("{field} of Freight can't be changed: its name says what it holds");
         return Err(Check::failed(Code::Immutable, text).fix("Create other Freight").into());
     }
-    match context.after::<Freight>()? {
-        Some(new) if context.changes("alias") => alias::judge(context, &new),
-        _ => Ok(()),
-    }
+    let Some(new) = context.after::<Freight>()? else { return Ok(()) };
+    owned(context, new.metadata.name.as_deref().unwrap_or_default())?;
+    if context.changes("alias") { alias::judge(context, &new) } else { Ok(()) }
+}
+
+/// Any Stage may come to hold it, so an owner takes a permission on all of them.
+fn owned(context: &Context<'_>, name: &str) -> Result<(), Stop> {
+    owner::judge(context, &every(context.project()), &format!("Freight {name}"))
 }
 
 /// Whoever deletes what a Stage holds could not go back to it, and the Stage could not be rendered.

@@ -1,9 +1,43 @@
-//! Namespaces: each Project has one, and what belongs to a Project is created in no other.
+//! Namespaces: each Project has one, what belongs to a Project is created in no other, and with it go all its Stages.
 
+use serde_json::Value;
 use wharfinger_api::v1alpha1::PROJECT_LABEL;
 
-use super::{Context, Operation, Stop};
+use super::facts::Named;
+use super::project::every;
+use super::stage::unused;
+use super::{Allowed, Context, Operation, Stop};
 use crate::check::{Check, Code};
+
+/// Whether a Project's namespace may go, with all the Stages in it; or lose its label, and with it this rule.
+///
+/// Kubernetes is not let off: it deletes at once what somebody gives an owner that does not exist. It goes on with what
+/// was allowed before, and a Project that may go may take its namespace along.
+pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
+    let Some(old) = context.review.old.filter(|old| labelled(old) && !terminating(old)) else {
+        return Ok(Allowed::default());
+    };
+    let name = old.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let what = match context.review.new {
+        Some(new) if labelled(new) => return Ok(Allowed::default()),
+        Some(_) => format!(
+            "without the label {PROJECT_LABEL}=true namespace {name} can be deleted without a question: a Stage in it"
+        ),
+        None => format!("a Stage in namespace {name}"),
+    };
+    match unused(context, &Named::Project(name.to_owned()), &every(name), &what) {
+        Err(Stop::Deny(_)) if context.facts.project_goes(name)? => Ok(Allowed::default()),
+        judged => judged,
+    }
+}
+
+fn terminating(namespace: &Value) -> bool {
+    namespace["metadata"].get("deletionTimestamp").is_some_and(|at| !at.is_null())
+}
+
+fn labelled(namespace: &Value) -> bool {
+    namespace["metadata"]["labels"][PROJECT_LABEL] == "true"
+}
 
 /// Denies to create something in a namespace that is no Project's.
 pub(super) fn of_project(context: &Context<'_>) -> Result<(), Stop> {

@@ -38,7 +38,11 @@ fn delete(context: &Context<'_>) -> Result<Allowed, Stop> {
     let Some(project) = context.before::<Project>()? else { return Ok(Allowed::default()) };
     let name = project.metadata.name.unwrap_or_default();
     let what = format!("a Stage of Project {name}");
-    // A Project's Stages are asked for by no name, so that a permission on some of them is not enough.
-    let every = StageName { project: name.clone(), stage: String::new() };
-    unused(context, &Named::Project(name), &every, &what)
+    let all = every(&name);
+    unused(context, &Named::Project(name), &all, &what)
+}
+
+/// A Project's Stages are asked for by no name, so that a permission on some of them is not enough.
+pub(super) fn every(project: &str) -> StageName {
+    StageName { project: project.to_owned(), stage: String::new() }
 }

@@ -15,7 +15,7 @@ use wharfinger_api::v1alpha1::{
 
 use self::template::{Template, template};
 use super::facts::Verb;
-use super::{Allowed, Context, Event, Operation, Stop, kept, shard, unreadable};
+use super::{Allowed, Context, Event, Operation, Stop, kept, namespace, shard, unreadable};
 use crate::check::{Check, Code};
 use crate::claim::StageName;
 use crate::promotion::{details, over};
@@ -112,6 +112,7 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
 
 fn create(context: &Context<'_>) -> Result<Allowed, Stop> {
     let Some(new) = context.after::<Promotion>()? else { return Ok(Allowed::default()) };
+    namespace::of_project(context)?;
     let on = stage_of(&new)?;
     context.require(Verb::Promote, &on, "promote")?;
     let stage = context.facts.stage_if_any(&on)?.ok_or_else(|| missing(&on))?;
@@ -120,10 +121,27 @@ fn create(context: &Context<'_>) -> Result<Allowed, Stop> {
         let text = "spec.target is set by the controller of a PromotionRequest alone";
         return Err(Check::failed(Code::Freight, text).fix("Create a PromotionRequest").into());
     }
+    one_place(context, &on, stage, &new)?;
     freight::available(context, &on, &new)?;
     as_made(context, &new, &on, stage)?;
     abort::judge(context)?;
     Ok(Allowed { events: created(context, &new), ..Allowed::default() })
+}
+
+/// Denies a Promotion of a whole Stage that is a set of Targets. A cache that is behind denies nothing.
+fn one_place(
+    context: &Context<'_>,
+    on: &StageName,
+    stage: &Stage,
+    new: &Promotion,
+) -> Result<(), Stop> {
+    let selects = |stage: &Stage| new.spec.target.is_empty() && stage.spec.targets.is_some();
+    if !selects(stage) || !context.facts.stage_live(on)?.is_some_and(selects) {
+        return Ok(());
+    }
+    let text =
+        format!("spec.stage: Stage {on} selects Targets: it is promoted to by a PromotionRequest");
+    Err(Check::failed(Code::Target, text).fix("Create a PromotionRequest instead").into())
 }
 
 fn created(context: &Context<'_>, promotion: &Promotion) -> Vec<Event> {

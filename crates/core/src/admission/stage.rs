@@ -6,7 +6,7 @@ mod spec;
 use wharfinger_api::v1alpha1::Stage;
 
 use super::facts::{Named, Verb, status};
-use super::{Allowed, Context, Operation, Stop, legacy, namespace, read, shard};
+use super::{Allowed, Context, Operation, Stop, legacy, namespace, owner, read, shard};
 use crate::assignment::lawful;
 use crate::check::{Check, Code};
 use crate::claim::StageName;
@@ -32,6 +32,8 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
         warnings = spec::judge(&new.spec)?;
     }
     namespace::of_project(context)?;
+    let name = named(new);
+    owner::judge(context, &name, &format!("Stage {name}"))?;
     Ok(Allowed { warnings, ..Allowed::default() })
 }
 
@@ -40,12 +42,16 @@ fn delete(context: &Context<'_>) -> Result<Allowed, Stop> {
         return Ok(Allowed::default());
     }
     let Some(stage) = context.before::<Stage>()? else { return Ok(Allowed::default()) };
-    let name = StageName {
-        project: stage.metadata.namespace.unwrap_or_default(),
-        stage: stage.metadata.name.unwrap_or_default(),
-    };
+    let name = named(stage);
     let what = format!("Stage {name}");
     unused(context, &Named::Stage(name.clone()), &name, &what)
+}
+
+fn named(stage: Stage) -> StageName {
+    StageName {
+        project: stage.metadata.namespace.unwrap_or_default(),
+        stage: stage.metadata.name.unwrap_or_default(),
+    }
 }
 
 pub(super) fn validate_status(context: &Context<'_>) -> Result<Allowed, Stop> {

@@ -46,6 +46,8 @@ struct World {
     /// How Projects work: what the cache has, and what there is.
     configs: [BTreeMap<&'static str, ProjectConfigSpec>; 2],
     namespaces: BTreeMap<&'static str, Namespace>,
+    /// Projects that are being deleted.
+    going: Vec<&'static str>,
     warehouses: Vec<Warehouse>,
     /// The Stages that a cache takes for the holders of any Freight.
     holding: Vec<String>,
@@ -71,6 +73,7 @@ impl Default for World {
                 ("foreign", Namespace { labelled: false, terminating: false }),
                 ("going", Namespace { labelled: true, terminating: true }),
             ]),
+            going: vec![],
             warehouses: vec![],
             holding: vec![],
             targets: vec![],
@@ -175,6 +178,10 @@ impl World {
             Question::Namespace { name } => {
                 let namespace = self.namespaces.get(name.as_str()).copied();
                 Fact::Namespace { name, namespace }
+            }
+            Question::ProjectGoes { name } => {
+                let goes = self.going.contains(&name.as_str());
+                Fact::ProjectGoes { name, goes }
             }
             Question::Warehouse { project, name } => {
                 assert!(!name.contains('/'), "no part of a path: {name}");

@@ -8,11 +8,21 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use wharfinger_api::additions::Freedom;
 
-/// A field and all that is below it, but for what has a line of its own. `spec.source` stands for each source.
+/// A field, and what is below it but for what has a line of its own. `spec.source` stands for each source.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::admission) struct Field {
     pub(in crate::admission) path: &'static str,
+    pub(in crate::admission) below: Below,
     pub(in crate::admission) class: Class,
+}
+
+/// As much of what is below a field as has its class.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::admission) enum Below {
+    /// Also what Argo CD puts there one day.
+    All,
+    /// Nothing but these: what lets a field go lets none go that nobody has looked at.
+    Only(&'static [&'static str]),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,20 +55,35 @@ pub(in crate::admission) enum Rule {
     Record,
 }
 
+/// A field with nothing below it.
 const fn harmless(path: &'static str, why: &'static str) -> Field {
-    Field { path, class: Class::Harmless(why) }
+    harmless_below(path, &[""], why)
+}
+
+/// A field with these below it.
+const fn harmless_below(
+    path: &'static str,
+    leaves: &'static [&'static str],
+    why: &'static str,
+) -> Field {
+    Field { path, below: Below::Only(leaves), class: Class::Harmless(why) }
+}
+
+/// Whatever is below it: nothing is deployed because of it.
+const fn harmless_whole(path: &'static str, why: &'static str) -> Field {
+    Field { path, below: Below::All, class: Class::Harmless(why) }
 }
 
 const fn freely(path: &'static str, freedom: Freedom) -> Field {
-    Field { path, class: Class::Freely(freedom) }
+    Field { path, below: Below::All, class: Class::Freely(freedom) }
 }
 
 const fn rule(path: &'static str, rule: Rule, what: &'static str) -> Field {
-    Field { path, class: Class::Rule(rule, what) }
+    Field { path, below: Below::All, class: Class::Rule(rule, what) }
 }
 
 const fn evidence(path: &'static str) -> Field {
-    Field { path, class: Class::Evidence }
+    Field { path, below: Below::All, class: Class::Evidence }
 }
 
 pub(in crate::admission) const FIELDS: &[Field] = &[
@@ -72,19 +97,22 @@ pub(in crate::admission) const FIELDS: &[Field] = &[
         Rule::Glass,
         "takes `bypass` on the Stage",
     ),
-    harmless(
+    harmless_whole(
         "metadata.annotations",
         "other annotations steer Argo CD's looking and telling, not what is rendered",
     ),
-    harmless("metadata.labels", "nothing is rendered from them"),
-    harmless("metadata.finalizers", "they say what happens at the end, and deleting is allowed"),
-    harmless(
+    harmless_whole("metadata.labels", "nothing is rendered from them"),
+    harmless_whole(
+        "metadata.finalizers",
+        "they say what happens at the end, and deleting is allowed",
+    ),
+    harmless_whole(
         "metadata.ownerReferences",
         "they say with whom it is deleted, and deleting is allowed",
     ),
     freely("spec.destination", Freedom::Destination),
     freely("spec.ignoreDifferences", Freedom::IgnoreDifferences),
-    harmless("spec.info", "for people"),
+    harmless_below("spec.info", LIST, "for people"),
     freely("spec.project", Freedom::Project),
     harmless("spec.revisionHistoryLimit", "how much Argo CD remembers"),
     rule(
@@ -92,9 +120,17 @@ pub(in crate::admission) const FIELDS: &[Field] = &[
         Rule::Never,
         "it would be deployed in place of what is rendered with Freight",
     ),
-    harmless("spec.syncPolicy.automated", "when it is deployed, not what: the claim stays"),
-    harmless("spec.syncPolicy.managedNamespaceMetadata", "labels and annotations of the namespace"),
-    harmless("spec.syncPolicy.retry", "how often it is tried"),
+    harmless_below(
+        "spec.syncPolicy.automated",
+        &[".allowEmpty", ".enabled", ".prune", ".selfHeal"],
+        "when it is deployed, not what: the claim stays",
+    ),
+    harmless_below(
+        "spec.syncPolicy.managedNamespaceMetadata",
+        &[".annotations", ".labels"],
+        "labels and annotations of the namespace",
+    ),
+    harmless_below("spec.syncPolicy.retry", RETRY, "how often it is tried"),
     harmless("spec.syncPolicy.syncOptions", "how it is applied, not what"),
     freely("spec.source.chart", Freedom::Repository),
     freely("spec.source.directory", Freedom::Parameters),
@@ -104,6 +140,7 @@ pub(in crate::admission) const FIELDS: &[Field] = &[
     freely("spec.source.path", Freedom::Path),
     Field {
         path: "spec.source.plugin.env",
+        below: Below::Only(LIST),
         class: Class::Pinned(
             "`WHARFINGER_STAGE` and `WHARFINGER_FREIGHT` are put back; other entries are free, for nothing is rendered from them",
         ),
@@ -119,9 +156,13 @@ pub(in crate::admission) const FIELDS: &[Field] = &[
     freely("spec.source.tagPrefix", Freedom::Revision),
     freely("spec.source.targetRevision", Freedom::Revision),
     freely("spec.sources", Freedom::Sources),
-    harmless("operation.info", "for people"),
-    harmless("operation.initiatedBy", "for people; no permission follows from it"),
-    harmless("operation.retry", "how often it is tried"),
+    harmless_below("operation.info", LIST, "for people"),
+    harmless_below(
+        "operation.initiatedBy",
+        &[".automated", ".username"],
+        "for people; no permission follows from it",
+    ),
+    harmless_below("operation.retry", RETRY, "how often it is tried"),
     harmless("operation.sync.autoHealAttemptsCount", "Argo CD counts its own attempts"),
     harmless("operation.sync.dryRun", "nothing is applied, and no promotion is done by it"),
     rule(
@@ -130,8 +171,9 @@ pub(in crate::admission) const FIELDS: &[Field] = &[
         "they would be deployed in place of what is rendered with Freight",
     ),
     harmless("operation.sync.prune", "what is gone from the sources goes from the cluster"),
-    harmless(
+    harmless_below(
         "operation.sync.resources",
+        &["[].group", "[].kind", "[].name", "[].namespace"],
         "less of the same; Argo CD does not enter it in its history, so no promotion is done by it",
     ),
     rule("operation.sync.revision", Rule::Revision, REVISION),
@@ -139,9 +181,13 @@ pub(in crate::admission) const FIELDS: &[Field] = &[
     rule("operation.sync.source", Rule::Sources, SOURCES),
     rule("operation.sync.sources", Rule::Sources, SOURCES),
     harmless("operation.sync.syncOptions", "how it is applied, not what"),
-    harmless("operation.sync.syncStrategy", "how it is applied, not what"),
+    harmless_below(
+        "operation.sync.syncStrategy",
+        &[".apply.force", ".hook.force"],
+        "how it is applied, not what",
+    ),
     evidence("status"),
-    harmless(
+    harmless_whole(
         "status.resources",
         "nothing is decided by it; argocd-server fills in their health whenever it writes an Application",
     ),
@@ -152,6 +198,9 @@ pub(in crate::admission) const FIELDS: &[Field] = &[
     rule("status.operationState.syncResult.sources", Rule::Record, RECORD),
 ];
 
+const LIST: &[&str] = &["[].name", "[].value"];
+const RETRY: &[&str] =
+    &[".backoff.duration", ".backoff.factor", ".backoff.maxDuration", ".limit", ".refresh"];
 const REVISION: &str = "what the Freight pins, else what `targetRevision` says; another takes `promote` or the freedom `revision`. Argo CD's own accounts send the commit that `targetRevision` stood for";
 const SOURCES: &str = "only those of the spec, with the claim that the Stage holds";
 const RECORD: &str = "Argo CD's application controller alone, and only for an operation that was admitted. Anybody may end an operation (phase `Terminating`) or forget it (`null`)";
@@ -159,30 +208,53 @@ const RECORD: &str = "Argo CD's application controller alone, and only for an op
 /// The class of a field; nothing for one that nobody has looked at.
 pub(in crate::admission) fn class(path: &str) -> Option<Class> {
     let path = path.replacen("spec.sources[]", "spec.source", 1);
-    let covers = |field: &&Field| {
-        path.strip_prefix(field.path)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[', '{']))
-    };
-    FIELDS.iter().filter(covers).max_by_key(|field| field.path.len()).map(|field| field.class)
+    let path = path.trim_end_matches("[]").trim_end_matches("{}");
+    let below = |field: &Field| path.strip_prefix(field.path).filter(|rest| starts_below(rest));
+    let (field, rest) = FIELDS
+        .iter()
+        .filter_map(|field| Some((field, below(field)?)))
+        .max_by_key(|(field, _)| field.path.len())?;
+    match field.below {
+        Below::Only(leaves) if !leaves.contains(&rest) => None,
+        _ => Some(field.class),
+    }
 }
 
-/// The fields below `path` that differ, each as deep as the table goes.
+/// The fields below `path` that differ, each as deep as the table goes. Lists are compared element by element.
 pub(in crate::admission) fn changed(path: &str, old: &Value, new: &Value) -> Vec<String> {
     if old == new {
         return vec![];
     }
-    let deeper =
-        |field: &Field| field.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
-    let objects = [old, new].iter().all(|value| value.is_object() || value.is_null());
-    if !objects || !FIELDS.iter().any(deeper) {
-        return vec![path.to_owned()];
+    let both = |of: fn(&Value) -> bool| [old, new].iter().all(|v| of(v) || v.is_null());
+    if !goes_below(path) {
+        vec![path.to_owned()]
+    } else if both(Value::is_object) {
+        let keys: BTreeSet<_> =
+            [old, new].into_iter().filter_map(Value::as_object).flat_map(Map::keys).collect();
+        keys.into_iter()
+            .flat_map(|key| changed(&format!("{path}.{key}"), &old[key], &new[key]))
+            .collect()
+    } else if both(Value::is_array) {
+        let longest = [old, new].into_iter().filter_map(Value::as_array).map(Vec::len).max();
+        let places = 0..longest.unwrap_or(0);
+        places.flat_map(|at| changed(&format!("{path}[]"), &old[at], &new[at])).collect()
+    } else {
+        vec![path.to_owned()]
     }
-    let keys: BTreeSet<_> =
-        [old, new].into_iter().filter_map(Value::as_object).flat_map(Map::keys).collect();
-    keys.into_iter()
-        .flat_map(|key| {
-            let [old, new] = [old, new].map(|value| value.get(key).unwrap_or(&Value::Null));
-            changed(&format!("{path}.{key}"), old, new)
-        })
-        .collect()
+}
+
+/// Whether the table knows parts of a field.
+fn goes_below(path: &str) -> bool {
+    let part = |rest: &str| !rest.is_empty() && starts_below(rest);
+    FIELDS.iter().any(|field| {
+        let (at, below) = (path.strip_prefix(field.path), field.path.strip_prefix(path));
+        let leaf = |leaf: &&str| at.and_then(|at| leaf.strip_prefix(at)).is_some_and(part);
+        below.is_some_and(part)
+            || matches!(field.below, Below::Only(leaves) if leaves.iter().any(leaf))
+    })
+}
+
+/// Whether the rest of a path is nothing, or begins with another part.
+fn starts_below(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with(['.', '[', '{'])
 }

@@ -49,6 +49,19 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
     Err(denied(change, stage, first).into())
 }
 
+/// Allows an operation all of whose fields somebody has looked at, and whoever may promote.
+pub(super) fn known(change: &Change<'_>, stage: &StageName, operation: &Value) -> Result<(), Stop> {
+    let fields = changed("operation", &Value::Null, &lean_value(operation));
+    let Some(first) = fields.into_iter().find_map(guard) else { return Ok(()) };
+    if change.context.by_controller()
+        || change.context.facts.stage_if_any(stage)?.is_none()
+        || change.context.may(Verb::Promote, stage)?
+    {
+        return Ok(());
+    }
+    Err(denied(change, stage, &first).into())
+}
+
 /// What a Project lets everybody change. As it is now: what was free a moment ago may be free no more.
 fn freely<'f>(change: &Change<'f>, stage: &StageName) -> Result<&'f [Freedom], Stop> {
     let config = change.context.facts.config_live(&stage.project)?;

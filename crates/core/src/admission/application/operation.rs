@@ -4,8 +4,9 @@ use serde_json::Value;
 use wharfinger_api::additions::{BREAK_GLASS, Freedom, PLUGIN};
 use wharfinger_api::argocd::{Operation, Source, Sources, SyncOperation, SyncResult};
 
-use super::guard::unless_free;
-use super::source::{claim, same, same_but_revision};
+use super::fields::{changed, class};
+use super::guard::{known, unless_free};
+use super::source::{claim, lean_value, same, same_but_revision};
 use super::{Change, StageName};
 use crate::admission::facts::status;
 use crate::admission::{Stop, read};
@@ -16,12 +17,17 @@ use crate::converge::{held, natively, pinned};
 /// `.operation`: what anybody may ask for.
 pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
     let (old, new) = change.at(&["operation"]);
-    match &change.new.operation {
-        Some(operation) if old != new => deploys(change, stage, operation),
-        Some(operation) if change.glass_mended() => {
-            deploys(change, stage, operation).map_err(|stop| left_over(change, stop))
-        }
-        _ => Ok(()),
+    let (Some(operation), Some(whole)) = (&change.new.operation, new) else { return Ok(()) };
+    let asked = || {
+        deploys(change, stage, operation)?;
+        known(change, stage, whole)
+    };
+    if old != new {
+        asked()
+    } else if change.glass_mended() {
+        asked().map_err(|stop| left_over(change, stop))
+    } else {
+        Ok(())
     }
 }
 
@@ -69,15 +75,26 @@ fn by_argocd(change: &Change<'_>, stage: &StageName, state: &Value) -> Result<()
         .map(|o| read(o, "in status.operationState"))
         .transpose()?
         .unwrap_or_default();
+    let whole = state.get("operation").unwrap_or(&Value::Null);
     let old = change.old.as_ref();
-    let known = [
-        old.and_then(|old| old.operation.as_ref()),
-        old.and_then(|old| old.status.operation_state.as_ref()).map(|state| &state.operation),
+    let (before, now) = change.at(&["operation"]);
+    let (state_before, _) = change.at(&["status", "operationState", "operation"]);
+    let admitted = [
+        (old.and_then(|old| old.operation.as_ref()), before),
+        (
+            old.and_then(|old| old.status.operation_state.as_ref()).map(|state| &state.operation),
+            state_before,
+        ),
         // Judged a moment ago.
-        change.new.operation.as_ref(),
+        (change.new.operation.as_ref(), now),
     ];
-    if !known.into_iter().flatten().any(|operation| same_deployment(operation, &recorded)) {
+    let goes_on = admitted.into_iter().any(|(operation, known)| {
+        operation.is_some_and(|operation| same_deployment(operation, &recorded))
+            && known.is_some_and(|known| same_fields(known, whole))
+    });
+    if !goes_on {
         deploys(change, stage, &recorded)?;
+        known(change, stage, whole)?;
     }
     result(change, state, &recorded)
 }
@@ -125,6 +142,11 @@ fn same_deployment(one: &Operation, other: &Operation) -> bool {
         o.sync.as_ref().map(|s| (s.source.clone(), s.sources.clone(), s.manifests.clone()))
     };
     deployed(one) == deployed(other)
+}
+
+/// Whether two operations differ in nothing but what somebody has looked at.
+fn same_fields(one: &Value, other: &Value) -> bool {
+    changed("operation", &lean_value(one), &lean_value(other)).iter().all(|p| class(p).is_some())
 }
 
 fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Result<(), Stop> {

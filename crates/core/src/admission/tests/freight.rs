@@ -2,6 +2,7 @@
 
 use wharfinger_api::v1alpha1::ALIAS_LABEL;
 
+use super::kargo::owner;
 use super::*;
 
 const ALICE: &str = "alice";
@@ -262,6 +263,30 @@ fn freight_that_a_stage_holds_stays() {
     expect(delete(world(&["prod"], Some(holder("0ther"))), ALICE, &status), Ok(()), "held before");
     expect(delete(world(&["prod"], None), ALICE, &named), Ok(()), "the Stage is gone");
     expect(delete(world(&["prod"], Some(holder(NAME))), GC, &named), Ok(()), "with its namespace");
+}
+
+/// It would be deleted together with its owner, whichever Stage holds it.
+#[test]
+fn an_owner_of_freight_takes_bypass_on_all_stages() {
+    let owned = |owners: Value| {
+        with(freight(), json!({ "metadata": { "name": NAME, "ownerReferences": owners } }))
+    };
+    let write = |world: World, user, old: Option<&Value>, new: Value| {
+        world.validate(&review(Kind::Freight, user, old, Some(&new)))
+    };
+    let one = owned(json!([owner("made-up")]));
+    for old in [None, Some(owned(json!([])))] {
+        let row = if old.is_some() { "added" } else { "created" };
+        for user in [ALICE, CONTROLLER] {
+            let denied = Err(Code::Permission);
+            expect(write(world(), user, old.as_ref(), one.clone()), denied, row);
+            let on_one = world().may(user, Verb::Bypass, "shop:prod");
+            expect(write(on_one, user, old.as_ref(), one.clone()), denied, row);
+            let on_all = world().may(user, Verb::Bypass, "shop:");
+            expect(write(on_all, user, old.as_ref(), one.clone()), Ok(()), row);
+        }
+    }
+    expect(write(world(), GC, Some(&one), owned(json!([]))), Ok(()), "gone");
 }
 
 #[test]

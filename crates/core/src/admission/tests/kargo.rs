@@ -1,7 +1,7 @@
 //! Stages, Projects and Promotions: what has to do with who may.
 
 use wharfinger_api::additions::{COLLECTION, REASON};
-use wharfinger_api::v1alpha1::{CREATE_ACTOR, SHARD_LABEL, STAGE_LABEL};
+use wharfinger_api::v1alpha1::{CREATE_ACTOR, PROJECT_LABEL, SHARD_LABEL, STAGE_LABEL};
 
 use super::*;
 
@@ -51,6 +51,56 @@ fn a_stage_that_applications_name_takes_bypass_to_delete() {
     expect(used().validate(&review(Kind::Stage, ALICE, None, Some(&changed))), Ok(()), "created");
 }
 
+/// What would be deleted together with an owner that somebody names.
+#[test]
+fn an_owner_of_a_stage_takes_bypass() {
+    let [made_up, other] = ["made-up", "other"].map(owner);
+    let owned = |owners: Value| stage_with(json!({ "metadata": { "ownerReferences": owners } }));
+    let used = || World { naming: vec!["argocd/app".into()], ..World::default() };
+    let write = |world: &World, user, old: Option<Value>, new: Value| {
+        world.validate(&review(Kind::Stage, user, old.as_ref(), Some(&new)))
+    };
+    let (bare, one) = (owned(json!([])), owned(json!([made_up])));
+    let mut rows = vec![
+        ("created with one", None, one.clone(), false),
+        ("one is added", Some(stage_with(json!({}))), one.clone(), false),
+        ("another is added", Some(one.clone()), owned(json!([made_up, other])), false),
+        ("as it was", Some(one.clone()), one.clone(), true),
+        ("one goes", Some(owned(json!([made_up, other]))), one.clone(), true),
+        ("all go", Some(one.clone()), bare, true),
+    ];
+    for (field, text) in
+        [("apiVersion", "v2"), ("kind", "Secret"), ("name", "gone"), ("uid", "other")]
+    {
+        let changed = with(made_up.clone(), json!({ field: text }));
+        rows.push((field, Some(one.clone()), owned(json!([changed])), false));
+    }
+    // It says who waits for whom, as the garbage collector does, and not what goes.
+    let waiting = with(made_up.clone(), json!({ "blockOwnerDeletion": false }));
+    rows.push(("who waits", Some(one), owned(json!([waiting])), true));
+    for (row, old, new, free) in rows {
+        let expected = if free { Ok(()) } else { Err(Code::Permission) };
+        for user in [ALICE, CONTROLLER, ARGOCD, GC] {
+            expect(write(&used(), user, old.clone(), new.clone()), expected, row);
+        }
+        // An Application may come to name it while it is there.
+        expect(write(&World::default(), ALICE, old.clone(), new.clone()), expected, row);
+        let lifted = used().may(ALICE, Verb::Bypass, "shop:prod");
+        expect(write(&lifted, ALICE, old.clone(), new.clone()), Ok(()), row);
+        let elsewhere = used().may(ALICE, Verb::Bypass, "shop:dev");
+        expect(write(&elsewhere, ALICE, old, new), expected, row);
+    }
+    let check = denied(write(&used(), ALICE, None, owned(json!([made_up]))), "text");
+    assert_eq!(
+        check.to_string(),
+        "metadata.ownerReferences: alice may not name ConfigMap made-up as an owner of Stage shop:prod, with which Kubernetes would delete it and ask nobody. Leave metadata.ownerReferences as they are, or write it as somebody with the verb bypass on Stages there [permission]"
+    );
+}
+
+pub(super) fn owner(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": name })
+}
+
 #[test]
 fn a_project_that_applications_name_takes_bypass_on_all_its_stages() {
     let project = json!({ "metadata": { "name": "shop" } });
@@ -65,6 +115,53 @@ fn a_project_that_applications_name_takes_bypass_on_all_its_stages() {
     );
     expect(delete(used().may(ALICE, Verb::Bypass, "shop:")), Ok(()), "by somebody who may on all");
     expect(used().validate(&review(Kind::Project, ALICE, None, Some(&project))), Ok(()), "created");
+}
+
+#[test]
+fn so_does_the_namespace_of_a_project() {
+    let namespace = |patch: Value| {
+        with(json!({ "metadata": { "name": "shop", "labels": { PROJECT_LABEL: "true" } } }), patch)
+    };
+    let old = namespace(json!({}));
+    let used = || World { naming: vec!["argocd/app".into()], ..World::default() };
+    let judge = |world: &World, user, old: &Value, new: Option<&Value>| {
+        world.validate(&review(Kind::Namespace, user, Some(old), new))
+    };
+    let label =
+        |value: Value| namespace(json!({ "metadata": { "labels": { PROJECT_LABEL: value } } }));
+    let (bare, renamed) = (label(json!(null)), label(json!("no")));
+    for (row, new) in [
+        ("deleted", None),
+        ("the label goes", Some(&bare)),
+        ("the label says otherwise", Some(&renamed)),
+    ] {
+        // Of Kubernetes' accounts too: it deletes what somebody gives an owner that does not exist.
+        for user in [ALICE, CONTROLLER, ARGOCD, GC, NAMESPACES] {
+            expect(judge(&World::default(), user, &old, new), Ok(()), row);
+            expect(judge(&used(), user, &old, new), Err(Code::InUse), row);
+        }
+        let on_one = used().may(ALICE, Verb::Bypass, "shop:prod");
+        expect(judge(&on_one, ALICE, &old, new), Err(Code::InUse), row);
+        let on_all = used().may(ALICE, Verb::Bypass, "shop:");
+        expect(judge(&on_all, ALICE, &old, new), Ok(()), row);
+        let terminating = json!({ "metadata": { "deletionTimestamp": "2026-11-21T10:00:00Z" } });
+        let row = "it goes on";
+        expect(judge(&used(), NAMESPACES, &namespace(terminating), new), Ok(()), row);
+        let with_its_project = World { going: vec!["shop"], ..used() };
+        expect(judge(&with_its_project, GC, &old, new), Ok(()), "with its Project");
+        expect(judge(&used(), ALICE, &bare, new), Ok(()), "no Project's");
+    }
+    let annotated = namespace(json!({ "metadata": { "annotations": { "a": "b" } } }));
+    expect(judge(&used(), ALICE, &old, Some(&annotated)), Ok(()), "another change");
+    let text = |new: Option<&Value>| denied(judge(&used(), ALICE, &old, new), "text").text;
+    assert_eq!(
+        text(None),
+        "a Stage in namespace shop is named by Applications, which could not be rendered any more: argocd/app"
+    );
+    assert_eq!(
+        text(Some(&bare)),
+        "without the label kargo.akuity.io/project=true namespace shop can be deleted without a question: a Stage in it is named by Applications, which could not be rendered any more: argocd/app"
+    );
 }
 
 #[test]

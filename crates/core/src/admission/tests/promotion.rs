@@ -45,6 +45,29 @@ fn newer(name: &str, status: Value) -> Freight {
     }))
 }
 
+#[test]
+fn a_stage_that_selects_targets_is_promoted_to_by_a_request() {
+    let targets = |stages: &mut BTreeMap<&'static str, Stage>| {
+        let prod = stages.get_mut("shop:prod").unwrap();
+        prod.spec.targets = Some(object(json!({ "selectors": [] })));
+    };
+    let to_target = || json!({ "spec": { "target": "prod-eu" } });
+    let mut world = templates();
+    targets(&mut world.cached);
+    // It did until a moment ago.
+    assert!(create(&world, ALICE, json!({})).is_ok());
+    targets(&mut world.live);
+    for user in [ALICE, CONTROLLER] {
+        let check = create(&world, user, json!({})).unwrap_err();
+        assert_eq!(
+            check.to_string(),
+            "spec.stage: Stage shop:prod selects Targets: it is promoted to by a PromotionRequest. Create a PromotionRequest instead [target]"
+        );
+    }
+    assert_eq!(create(&world, ALICE, to_target()).unwrap_err().code, Code::Freight);
+    assert!(create(&world, CONTROLLER, to_target()).is_ok());
+}
+
 /// In Stage prod, Freight comes from Stage staging.
 fn after_staging(mut world: World, options: Value) -> World {
     for stages in [&mut world.cached, &mut world.live] {

@@ -48,6 +48,29 @@ fn what_belongs_to_a_project_is_created_in_its_namespace() {
         let delete = World::default().validate(&review(kind, ALICE, Some(&old), None));
         expect(delete, Ok(()), "and deleted");
     }
+    // What is about a Stage there, or has one in its name, can't be tried with so little.
+    let mut world = World::default().may(ALICE, Verb::Promote, "foreign:prod");
+    let mut abroad = stage("prod", 3);
+    abroad.metadata.namespace = Some("foreign".into());
+    abroad.spec.targets = Some(object(json!({ "selectors": [] })));
+    for stages in [&mut world.cached, &mut world.live] {
+        stages.insert("foreign:prod", abroad.clone());
+    }
+    let origin = json!({ "kind": "Warehouse", "name": "w" });
+    let freight = json!({ "metadata": { "name": "x", "namespace": "foreign" }, "origin": origin });
+    let freight = allowed(world.mutate(&review(Kind::Freight, ALICE, None, Some(&freight))), "x");
+    for (kind, object) in [
+        (Kind::Promotion, new("Promotion", json!({ "stage": "prod", "freight": "f" }))),
+        (
+            Kind::PromotionRequest,
+            new("PromotionRequest", json!({ "stage": "prod", "freight": "f" })),
+        ),
+        (Kind::Freight, freight.object.unwrap()),
+    ] {
+        let object = with(object, json!({ "metadata": { "namespace": "foreign" } }));
+        let verdict = world.validate(&review(kind, ALICE, None, Some(&object)));
+        expect(verdict, Err(Code::Namespace), "no Project's");
+    }
     let stage = with(
         new("Stage", json!({ "requestedFreight": [] })),
         json!({ "metadata": { "namespace": "foreign" } }),

@@ -3,7 +3,7 @@
 use wharfinger_api::additions::Freedom;
 
 use super::*;
-use crate::admission::application::fields::{Class, FIELDS, Rule, class};
+use crate::admission::application::fields::{Below, Class, FIELDS, Rule, class};
 use crate::admission::application::guard::word;
 
 /// Path and type of each field, of the Argo CD that the tests run.
@@ -26,6 +26,28 @@ fn each_field_is_classified_once() {
     }
 }
 
+/// What everybody may change is there leaf by leaf: a new one below it is nobody's.
+#[test]
+fn what_is_free_has_its_leaves_and_no_others() {
+    for field in FIELDS {
+        let free = matches!(field.class, Class::Harmless(_) | Class::Pinned(_));
+        // Nothing is deployed by what is elsewhere.
+        let deploys = field.path.starts_with("spec.") || field.path.starts_with("operation.");
+        let Below::Only(leaves) = field.below else {
+            assert!(!free || !deploys, "{}: say what is below it", field.path);
+            continue;
+        };
+        assert!(free, "{}", field.path);
+        for leaf in leaves {
+            let path = format!("{}{leaf}", field.path);
+            let is = |known: &str| {
+                known.strip_prefix(&path).is_some_and(|rest| ["", "[]", "{}"].contains(&rest))
+            };
+            assert!(schema().any(|(known, _)| is(known)), "{path} is no leaf of Argo CD's schema");
+        }
+    }
+}
+
 #[test]
 fn each_field_is_judged_as_its_class_says() {
     let worlds = Worlds::new();
@@ -35,6 +57,74 @@ fn each_field_is_judged_as_its_class_says() {
             judged(&worlds, path, kind, 1);
         }
     }
+}
+
+/// In whatever is known, and below what everybody may change.
+#[test]
+fn a_field_that_argo_cd_gets_one_day_takes_promote() {
+    let worlds = Worlds::new();
+    for path in [
+        "spec.overlay",
+        "spec.info[].overlay",
+        "spec.source.overlay",
+        "spec.source.plugin.env[].valueFrom",
+        "spec.syncPolicy.overlay",
+        "spec.syncPolicy.automated.patches",
+        "spec.syncPolicy.managedNamespaceMetadata.overlay",
+        "spec.syncPolicy.retry.backoff.overlay",
+        "operation.overlay",
+        "operation.info[].overlay",
+        "operation.initiatedBy.overlay",
+        "operation.retry.overlay",
+        "operation.sync.overlay",
+        "operation.sync.resources[].overlay",
+        "operation.sync.syncStrategy.hook.overlay",
+    ] {
+        assert_eq!(class(path), None, "{path}");
+        let object = |value: Value| {
+            let mut object = base(false);
+            plant(&mut object, path, 0, value);
+            object
+        };
+        let (without, one, other) = (base(false), object(json!("a")), object(json!("b")));
+        let mut rows = vec![(&without, &one), (&one, &other)];
+        // An operation that goes asks for nothing.
+        if path.starts_with("spec.") {
+            rows.push((&one, &without));
+        }
+        for (old, new) in rows {
+            let judge = |world: &World, user| {
+                world.validate(&review(Kind::Application, user, Some(old), Some(new)))
+            };
+            for user in [ALICE, ARGOCD, SERVER] {
+                expect(judge(&worlds.strict, user), Err(Code::Permission), path);
+            }
+            for [with, _] in worlds.freely.values() {
+                expect(judge(with, ALICE), Err(Code::Permission), path);
+            }
+            expect(judge(&worlds.promoter, ALICE), Ok(()), path);
+            expect(judge(&worlds.strict, CONTROLLER), Ok(()), path);
+        }
+    }
+}
+
+/// A parent Application writes what Git says, under the account of Argo CD's application controller.
+#[test]
+fn nor_does_argo_cd_go_on_with_a_field_that_nobody_asked_for() {
+    let asked = |sync: Value| with(base(false), json!({ "operation": { "sync": sync } }));
+    let goes_on = |app: &Value, sync: Value| {
+        let state = json!({ "operationState": { "operation": { "sync": sync } } });
+        with(app.clone(), json!({ "status": state }))
+    };
+    let judge = |old: &Value, new: &Value| {
+        World::default().validate(&review(Kind::Application, ARGOCD, Some(old), Some(new)))
+    };
+    let overlay = || json!({ "overlay": "a" });
+    let old = asked(json!({}));
+    expect(judge(&old, &goes_on(&old, overlay())), Err(Code::Permission), "forged");
+    expect(judge(&old, &goes_on(&old, json!({ "prune": true }))), Ok(()), "harmless");
+    let old = asked(overlay());
+    expect(judge(&old, &goes_on(&old, overlay())), Ok(()), "admitted before");
 }
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/admission.md");
