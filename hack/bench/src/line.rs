@@ -23,7 +23,7 @@ pub(crate) fn size(name: &str, figure: f64, anchor_name: &str, anchor: f64, goal
 fn print(name: &str, figure: f64, unit: &str, peer: &str, anchor: f64, (goal, met): (f64, bool)) {
     let (ratio, verdict) = (figure / anchor, if met { "met" } else { "missed" });
     println!(
-        "bench {name} {figure:.3} {unit} vs {peer} {anchor:.3} ratio={ratio:.2} goal={goal} {verdict}"
+        "bench {name} {figure:.3} {unit} vs {peer} {anchor:.3} ratio={ratio:.3} goal={goal} {verdict}"
     );
 }
 

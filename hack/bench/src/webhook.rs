@@ -38,6 +38,7 @@ use wharfinger_daemon::{Shutdown, tls};
 use wharfinger_localapi::{LocalApi, Options, User};
 use wharfinger_tests::on_runtime;
 
+use crate::histogram::Histogram;
 use crate::line::{line, percentile, rate, size};
 
 const STAGES: usize = 1_000;
@@ -415,26 +416,8 @@ impl Server {
     /// By its own metrics: the smallest bound that 99 of 100 reviews were within.
     fn handler_p99(&self) -> Result<Duration> {
         let admin = self.admin.context("it has no admin port")?;
-        let mut stream = std::net::TcpStream::connect(admin)?;
-        write!(stream, "GET /metrics HTTP/1.0\r\n\r\n")?;
-        let metrics = io::read_to_string(stream)?;
-        let of = |start: String| {
-            let line = metrics.lines().find_map(|line| line.strip_prefix(&start));
-            line.and_then(|rest| rest.trim().parse::<f64>().ok())
-        };
         let name = "wharfinger_review_duration_seconds";
-        let all = of(format!("{name}_count{{door=\"Validate\"}}")).context("no reviews")?;
-        for line in metrics.lines().filter(|line| line.starts_with(&format!("{name}_bucket"))) {
-            let (bound, count) = line
-                .split_once("le=\"")
-                .and_then(|(_, rest)| rest.split_once('"'))
-                .context("no bound")?;
-            let count: f64 = count.rsplit(' ').next().unwrap_or_default().parse()?;
-            if line.contains("Validate") && count >= all * 0.99 {
-                return Ok(Duration::from_secs_f64(bound.parse().unwrap_or(f64::MAX)));
-            }
-        }
-        bail!("no bucket holds them")
+        Histogram::read(admin, name, "door=\"Validate\"")?.within(99)
     }
 }
 

@@ -228,7 +228,7 @@ impl Cluster {
             .env("ARGOCD_OPTS", "--plaintext"))
     }
 
-    fn argocd_part(&self, name: &str, instance: Instance) -> Result<Program> {
+    pub(crate) fn argocd_part(&self, name: &str, instance: Instance) -> Result<Program> {
         let name_of_folder = format!("{name}-{}", instance.namespace());
         let folder = self.folder(&name_of_folder)?;
         for sub in ["tls", "ssh", "tmp"] {

@@ -251,7 +251,7 @@ fn repo_server_env() -> Result<BTreeMap<String, String>> {
     }
 }
 
-fn read_manifest(name: &str) -> Result<Option<Value>> {
+pub(crate) fn read_manifest(name: &str) -> Result<Option<Value>> {
     let path = manifests().join(name);
     if !path.exists() {
         return Ok(None);

@@ -41,6 +41,7 @@ mod run;
 mod run_folder;
 mod serve;
 mod shared;
+mod stock_plugin;
 mod together;
 mod tool;
 pub mod up;

@@ -4,6 +4,8 @@ use std::{
     fmt,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+    path::PathBuf,
     time::Duration,
 };
 
@@ -16,6 +18,7 @@ pub(crate) enum Ready {
     Tcp(u16),
     Http { port: u16, path: &'static str },
     KubeApiserver(Api),
+    Unix(PathBuf),
 }
 
 impl Ready {
@@ -24,6 +27,7 @@ impl Ready {
             Self::Tcp(port) => connect(*port).is_ok(),
             Self::Http { port, path } => http_ok(*port, path).unwrap_or(false),
             Self::KubeApiserver(api) => api.get("/readyz").is_ok(),
+            Self::Unix(socket) => UnixStream::connect(socket).is_ok(),
         }
     }
 }
@@ -34,6 +38,7 @@ impl fmt::Display for Ready {
             Self::Tcp(port) => write!(f, "127.0.0.1:{port}"),
             Self::Http { port, path } => write!(f, "http://127.0.0.1:{port}{path}"),
             Self::KubeApiserver(api) => write!(f, "{}/readyz", api.url()),
+            Self::Unix(socket) => write!(f, "{}", socket.display()),
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Role {
     ApplicationSetController,
     /// argocd-server, of the first instance only.
     ArgoCdServer,
+    /// Argo CD's own plugin server, of the first instance, if a test starts one.
+    StockPlugin,
     Sidecar(Instance),
     Webhook,
     /// A second replica of it, if a test starts one.
@@ -70,6 +72,7 @@ impl fmt::Display for Role {
             Self::ApplicationController(instance) => ("argocd-application-controller", instance),
             Self::ApplicationSetController => ("argocd-applicationset-controller", Instance::First),
             Self::ArgoCdServer => ("argocd-server", Instance::First),
+            Self::StockPlugin => ("argocd-cmp-server", Instance::First),
             Self::Sidecar(instance) => ("wharfinger-sidecar", instance),
             Self::Webhook => ("wharfinger-webhook", Instance::First),
             Self::SecondWebhook => ("wharfinger-webhook", Instance::Second),
