@@ -17,6 +17,7 @@ use crate::check::{Check, Code, State};
 
 pub use candidate::{available, candidate, newest};
 pub use circumstances::{applications, permission, queue};
+pub(crate) use promotion::former;
 pub use promotion::{Wanted, needed, promotable};
 pub use upstream::soaked;
 
