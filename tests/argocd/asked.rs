@@ -20,6 +20,14 @@ fn who_names_an_origin_gets_its_candidate() -> Result<()> {
     let (v1, v2) = (project.freight("v1")?, project.freight("v2")?);
     let none = refused(by_origin(&project, "prod"), "verified")?;
     ensure!(none.contains("has no candidate of Warehouse/main"), "{none}");
+    // Whoever may not promote is told that, and nothing of what there is.
+    let stranger = project.person("stranger")?;
+    stranger.may(&["create"], "promotion", &project.name)?;
+    for stage in ["prod", "dev", "none"] {
+        let wanted = of_origin(stage);
+        let text = refused(stranger.api.create("promotion", &project.name, wanted), "permission")?;
+        ensure!(!text.contains("Freight") && !text.contains("there is no"), "{text}");
+    }
 
     let promotion = by_origin(&project, "dev")?;
     ensure!(promotion["spec"].get("origin").is_none(), "{promotion:#}");
@@ -151,8 +159,11 @@ fn a_promotion_by_hand_holds_automatic_promotion_back() -> Result<()> {
 }
 
 fn by_origin(project: &Project<'_>, stage: &str) -> Result<Value> {
+    project.admin.create("promotion", &project.name, of_origin(stage))
+}
+
+fn of_origin(stage: &str) -> Value {
     let origin = json!({ "kind": "Warehouse", "name": "main" });
     let spec = json!({ "stage": stage, "origin": origin });
-    let promotion = json!({ "metadata": { "generateName": "promo-" }, "spec": spec });
-    project.admin.create("promotion", &project.name, promotion)
+    json!({ "metadata": { "generateName": "promo-" }, "spec": spec })
 }

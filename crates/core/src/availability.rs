@@ -19,6 +19,7 @@ use crate::check::{Check, Code, State};
 pub use candidate::{available, candidate, newest};
 pub use circumstances::{applications, permission, queue};
 pub use next::{Next, next};
+pub(crate) use promotion::former;
 pub use promotion::{Wanted, needed, promotable};
 pub use upstream::soaked;
 

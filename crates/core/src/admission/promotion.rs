@@ -34,6 +34,8 @@ fn made(context: &Context<'_>, ulid: &str) -> Result<Allowed, Stop> {
         return Ok(Allowed::default());
     };
     let on = stage_of(&new)?;
+    // Before anything is told of what there is, and before anything is looked up for whoever may not.
+    context.require(Verb::Promote, &on, "promote")?;
     let (stage, Template { vars, steps }) = described(context, &on)?;
     let mut object = object.clone();
     if let (None, Some(origin)) = (&new.spec.freight, &new.spec.origin) {
@@ -256,6 +258,9 @@ fn as_made(
     // The one that put them in may have seen a Stage that this cache has not.
     if !made(stage)? && !made(context.facts.stage_live(on)?.ok_or_else(|| missing(on))?)? {
         return refuse("what is to be done, taken from its Stage,");
+    }
+    if !hold::intended(context, on, stage, new)? {
+        return refuse("what it means for automatic promotion");
     }
     Ok(())
 }

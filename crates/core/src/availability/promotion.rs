@@ -96,7 +96,8 @@ fn worked(stage: &Stage, freight: &Freight) -> bool {
     freight.status.as_ref().is_some_and(|s| s.verified_in.contains_key(name))
 }
 
-fn former<'s>(stage: &'s Stage, id: &str) -> Option<&'s FreightCollection> {
+/// What a Stage held before, as its history has it.
+pub(crate) fn former<'s>(stage: &'s Stage, id: &str) -> Option<&'s FreightCollection> {
     history(stage, id).next()
 }
 

@@ -4,12 +4,14 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
+use wharfinger_api::additions::COLLECTION;
 use wharfinger_api::v1alpha1::{
     AUTO_PROMOTION_HOLD, AUTO_PROMOTION_RESUME, AutoPromotionHold, CREATE_ACTOR, Promotion, Stage,
     StageStatus,
 };
 
 use super::{end, last};
+use crate::availability::former;
 use crate::promotion::{annotation, over};
 
 /// Takes into the Stage's status what its Promotions mean for automatic promotion. `stage` is as it is stored, `status` as it
@@ -34,7 +36,7 @@ pub fn hold<P: Borrow<Promotion>>(
         .collect();
     news.sort_unstable_by_key(|p| end(p));
     for promotion in news {
-        if let Some(origin) = annotation(promotion, AUTO_PROMOTION_RESUME) {
+        for origin in origins(promotion, AUTO_PROMOTION_RESUME) {
             holds.remove(origin);
         }
         holds.extend(held_by(stage, promotion));
@@ -48,23 +50,40 @@ pub fn hold<P: Borrow<Promotion>>(
     }
     status.effective_auto_promotion_holds = holds.clone();
     let pending = promotions().filter(|p| !over(p));
-    status.effective_auto_promotion_holds.extend(pending.filter_map(|p| held_by(stage, p)));
+    status.effective_auto_promotion_holds.extend(pending.flat_map(|p| held_by(stage, p)));
     status.auto_promotion_holds = holds;
 }
 
 /// What a Promotion holds back.
-fn held_by(stage: &Stage, promotion: &Promotion) -> Option<(String, AutoPromotionHold)> {
-    let key = annotation(promotion, AUTO_PROMOTION_HOLD)?;
-    let requested = stage.spec.requested_freight.iter().map(|r| &r.origin);
-    let origin = requested.into_iter().find(|o| o.to_string() == key)?.clone();
-    let hold = AutoPromotionHold {
-        freight_name: promotion.spec.freight.clone().unwrap_or_default(),
-        origin,
-        promotion_name: promotion.metadata.name.clone().unwrap_or_default(),
-        actor: annotation(promotion, CREATE_ACTOR).unwrap_or_default().into(),
-        created_at: promotion.metadata.creation_timestamp.clone(),
+fn held_by(stage: &Stage, promotion: &Promotion) -> Vec<(String, AutoPromotionHold)> {
+    let requested = || stage.spec.requested_freight.iter().map(|r| &r.origin);
+    let hold = |key: &str| {
+        let origin = requested().find(|o| o.to_string() == key)?.clone();
+        let hold = AutoPromotionHold {
+            freight_name: freight_of(stage, promotion, key).unwrap_or_default().into(),
+            origin,
+            promotion_name: promotion.metadata.name.clone().unwrap_or_default(),
+            actor: annotation(promotion, CREATE_ACTOR).unwrap_or_default().into(),
+            created_at: promotion.metadata.creation_timestamp.clone(),
+        };
+        Some((key.to_owned(), hold))
     };
-    Some((key.into(), hold))
+    origins(promotion, AUTO_PROMOTION_HOLD).filter_map(hold).collect()
+}
+
+/// The origins in an annotation of a Promotion: one, or for a rollback of several all of them.
+fn origins<'p>(promotion: &'p Promotion, key: &str) -> impl Iterator<Item = &'p str> {
+    annotation(promotion, key).into_iter().flat_map(|origins| origins.split(','))
+}
+
+/// The Freight of an origin that a Promotion brings.
+fn freight_of<'p>(stage: &'p Stage, promotion: &'p Promotion, origin: &str) -> Option<&'p str> {
+    let named = promotion.spec.freight.as_deref();
+    let Some(id) = annotation(promotion, COLLECTION) else { return named };
+    // When it has ended it says itself what it brought, and the Stage's history may have gone on.
+    let brought = promotion.status.as_ref().and_then(|s| s.freight_collection.as_ref());
+    let collection = brought.filter(|c| c.id == id).or_else(|| former(stage, id));
+    collection.and_then(|c| c.items.get(origin)).map(|f| f.name.as_str())
 }
 
 #[cfg(test)]
@@ -185,6 +204,51 @@ mod tests {
             assert!(!off.auto_promotion_enabled && off.auto_promotion_holds.is_empty());
             assert!(off.effective_auto_promotion_holds.is_empty());
         }
+    }
+
+    /// Going back to what the Stage held: of two origins, both older than their candidates.
+    fn rollback(phase: &str, brought: Option<&Value>) -> Promotion {
+        let mut promotion = promotion(&format!("p1 01 {phase} hold=a"));
+        let annotations = promotion.metadata.annotations.as_mut().unwrap();
+        annotations.insert(AUTO_PROMOTION_HOLD.into(), "Warehouse/a,Warehouse/b".into());
+        annotations.insert(COLLECTION.into(), "c1".into());
+        let status = promotion.status.as_mut().unwrap();
+        if phase == "Running" {
+            status.finished_at = None;
+        }
+        status.freight_collection = brought.map(|c| serde_json::from_value(c.clone()).unwrap());
+        promotion
+    }
+
+    #[test]
+    fn a_rollback_of_several_origins_holds_each_with_its_own_freight() {
+        let item = |freight: &str, origin: &str| json!({ "name": freight, "origin": { "kind": "Warehouse", "name": origin } });
+        let former = json!({ "id": "c1", "items": { "Warehouse/a": item("f", "a"), "Warehouse/b": item("g", "b") } });
+        let remembers = stage(&json!({ "freightHistory": [{ "id": "c2" }, former] }));
+        let forgot = stage(&json!({ "freightHistory": [{ "id": "c2" }] }));
+        for (row, stage, promotion) in [
+            ("while it runs", &remembers, rollback("Running", None)),
+            ("by the Stage's history", &remembers, rollback("Failed", None)),
+            ("by its own status", &forgot, rollback("Succeeded", Some(&former))),
+            (
+                "ended before it assigned",
+                &remembers,
+                rollback("Errored", Some(&json!({ "id": "c2" }))),
+            ),
+        ] {
+            let status = after(stage, &[promotion], Some(true));
+            let holds = &status.effective_auto_promotion_holds;
+            assert_eq!(names(holds), "Warehouse/a:p1 Warehouse/b:p1", "{row}");
+            let freight: Vec<_> = holds.values().map(|hold| hold.freight_name.as_str()).collect();
+            assert_eq!(freight, ["f", "g"], "{row}");
+        }
+        let held = after(&remembers, &[rollback("Succeeded", Some(&former))], Some(true));
+        let mut stage = remembers;
+        stage.status = Some(held);
+        let mut resume = promotion("p2 02 Succeeded resume=a");
+        let annotations = resume.metadata.annotations.as_mut().unwrap();
+        annotations.insert(AUTO_PROMOTION_RESUME.into(), "Warehouse/a,Warehouse/b".into());
+        assert_eq!(names(&after(&stage, &[resume], Some(true)).auto_promotion_holds), "");
     }
 
     #[test]

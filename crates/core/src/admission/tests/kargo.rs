@@ -292,12 +292,36 @@ fn a_promotion_is_what_its_stage_says() {
 fn a_promotion_without_steps_is_refused_before_the_schema_says_it_worse() {
     let to = |stage: &str| {
         let sent = with(wanted(), json!({ "spec": { "stage": stage } }));
-        denied(templates().mutate(&review(Kind::Promotion, ALICE, None, Some(&sent))), stage).code
+        let all = ["shop:dev", "shop:tasks", "shop:none"].into_iter();
+        let world = all.fold(templates(), |world, stage| world.may(ALICE, Verb::Promote, stage));
+        denied(world.mutate(&review(Kind::Promotion, ALICE, None, Some(&sent))), stage).code
     };
     assert_eq!(to("dev"), Code::Step);
     assert_eq!(to("tasks"), Code::Step);
     assert_eq!(to("none"), Code::StageMissing);
     assert_eq!(to("../secrets/x"), Code::StageMissing);
+}
+
+#[test]
+fn who_may_not_promote_is_told_nothing_of_what_there_is() {
+    let who = Identities { controller: CONTROLLER.into(), argocd: vec![ARGOCD.into()] };
+    let origin = json!({ "kind": "Warehouse", "name": "main" });
+    for (row, spec) in [
+        ("a Stage that is there", json!({ "stage": "prod" })),
+        ("none", json!({ "stage": "none" })),
+        ("one without steps", json!({ "stage": "dev" })),
+        ("by origin", json!({ "stage": "prod", "freight": null, "origin": origin })),
+    ] {
+        let on = format!("shop:{}", spec["stage"].as_str().unwrap()).parse().unwrap();
+        let sent = with(wanted(), json!({ "spec": spec }));
+        let review = review(Kind::Promotion, "bob", None, Some(&sent));
+        let first = Question::May { verb: Verb::Promote, stage: on };
+        // Nothing else is looked up before.
+        assert_eq!(mutate(&review, &who, &Facts::default(), NOW), Verdict::Ask(first), "{row}");
+        let check = denied(templates().mutate(&review), row);
+        assert_eq!(check.code, Code::Permission, "{row}");
+        assert!(!check.to_string().contains("Freight"), "{row}: {check}");
+    }
 }
 
 #[test]
@@ -316,7 +340,9 @@ fn a_promotion_is_admitted_once_below_every_front_door() {
         Ok(()),
         "by our controller",
     );
-    expect(create("bob", json!({})), Err(Code::Permission), "by anybody");
+    let by_alice = made(&templates(), ALICE, &wanted());
+    let by_bob = templates().validate(&review(Kind::Promotion, "bob", None, Some(&by_alice)));
+    expect(by_bob, Err(Code::Permission), "by anybody");
     expect(
         create(ALICE, json!({ "spec": { "freight": "n0ne" } })),
         Err(Code::Freight),

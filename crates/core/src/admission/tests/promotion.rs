@@ -1,5 +1,6 @@
 //! Promotions: by origin, with tasks, held, aborted.
 
+use wharfinger_api::additions::COLLECTION;
 use wharfinger_api::v1alpha1::{ABORT, AUTO_PROMOTION_HOLD, AUTO_PROMOTION_RESUME, CREATE_ACTOR};
 
 use super::kargo::{ALICE, FREIGHT, made, stage_with, templates, wanted};
@@ -265,6 +266,133 @@ fn who_chooses_other_freight_by_hand_holds_automatic_promotion_back() {
     create(&none, ALICE, json!({})).unwrap();
     none.configs[1].insert("shop", policy("regex:("));
     assert_eq!(create(&none, ALICE, json!({})).unwrap_err().code, Code::Policy);
+}
+
+/// Stage prod held Freight of two origins before, and worked with it.
+fn of_two_origins(mut world: World) -> World {
+    let origin = |name: &str| json!({ "kind": "Warehouse", "name": name });
+    let request = |name: &str| json!({ "origin": origin(name), "sources": { "direct": true } });
+    let item = |freight: &str, name: &str| json!({ "name": freight, "origin": origin(name) });
+    let former = json!({
+        "id": HELD[0],
+        "items": { "Warehouse/main": item(FREIGHT, "main"), "Warehouse/other": item("0ther", "other") },
+        "verificationHistory": [{ "phase": "Successful" }],
+    });
+    for stages in [&mut world.cached, &mut world.live] {
+        let mut prod = serde_json::to_value(&stages["shop:prod"]).unwrap();
+        prod["spec"]["requestedFreight"] = json!([request("main"), request("other")]);
+        prod["status"]["freightHistory"][1] = former.clone();
+        stages.insert("shop:prod", object(prod));
+    }
+    world
+}
+
+#[test]
+fn who_rolls_back_several_origins_holds_each_of_them_back() {
+    let world = |newer: &[(&str, &str)]| {
+        let mut world = of_two_origins(templates());
+        for (name, origin) in newer {
+            world.freight.push(object(json!({
+                "metadata": { "name": name, "namespace": "shop", "creationTimestamp": "2026-11-21T11:00:00Z" },
+                "origin": { "kind": "Warehouse", "name": origin },
+            })));
+        }
+        for configs in &mut world.configs {
+            configs.insert("shop", policy("prod"));
+        }
+        world
+    };
+    let back = json!({ "metadata": { "annotations": { COLLECTION: HELD[0] } } });
+    let (main, other) = (("newer", "main"), ("newest", "other"));
+    for (row, newer, hold, resume) in [
+        ("both are older", vec![main, other], json!("Warehouse/main,Warehouse/other"), json!(null)),
+        ("one is older", vec![main], json!("Warehouse/main"), json!("Warehouse/other")),
+        (
+            "the one that is not named",
+            vec![other],
+            json!("Warehouse/other"),
+            json!("Warehouse/main"),
+        ),
+        ("none is", vec![], json!(null), json!("Warehouse/main,Warehouse/other")),
+    ] {
+        let (made, _) = create(&world(&newer), ALICE, back.clone()).unwrap();
+        let found = [AUTO_PROMOTION_HOLD, AUTO_PROMOTION_RESUME]
+            .map(|key| made["metadata"]["annotations"][key].clone());
+        assert_eq!(found, [hold, resume], "{row}");
+    }
+    // A cache that does not know yet what the Stage held.
+    let mut behind = world(&[main, other]);
+    let mut prod = templates().cached["shop:prod"].clone();
+    prod.status.as_mut().unwrap().freight_history.truncate(1);
+    behind.cached.insert("shop:prod", prod);
+    let (made, _) = create(&behind, ALICE, back).unwrap();
+    assert_eq!(
+        made["metadata"]["annotations"][AUTO_PROMOTION_HOLD],
+        "Warehouse/main,Warehouse/other"
+    );
+}
+
+#[test]
+fn what_it_means_for_automatic_promotion_is_worked_out_again() {
+    let world = |stage: &str| {
+        let mut world = templates();
+        world.freight.push(newer("newest", json!({})));
+        for configs in &mut world.configs {
+            configs.insert("shop", policy(stage));
+        }
+        world
+    };
+    let annotated = |object: &Value, patch: Value| {
+        with(object.clone(), json!({ "metadata": { "annotations": patch } }))
+    };
+    let held = made(&world("prod"), ALICE, &wanted());
+    let candidate = with(wanted(), json!({ "spec": { "freight": "newest" } }));
+    let resumed = made(&world("prod"), ALICE, &candidate);
+    let free = made(&world("dev"), ALICE, &wanted());
+    let (main, other) = ("Warehouse/main", "Warehouse/other");
+    let (hold, resume) = (AUTO_PROMOTION_HOLD, AUTO_PROMOTION_RESUME);
+    for (row, stage, object, patch, verdict) in [
+        ("as it was put in", "prod", &held, json!({}), Ok(())),
+        ("none", "prod", &held, json!({ hold: null }), Err(Code::Immutable)),
+        ("the other", "prod", &held, json!({ hold: null, resume: main }), Err(Code::Immutable)),
+        ("both", "prod", &held, json!({ resume: main }), Err(Code::Immutable)),
+        ("another origin", "prod", &held, json!({ hold: other }), Err(Code::Immutable)),
+        (
+            "one more",
+            "prod",
+            &held,
+            json!({ hold: "Warehouse/main,Warehouse/other" }),
+            Err(Code::Immutable),
+        ),
+        ("the candidate", "prod", &resumed, json!({}), Ok(())),
+        (
+            "the candidate, held",
+            "prod",
+            &resumed,
+            json!({ resume: null, hold: main }),
+            Err(Code::Immutable),
+        ),
+        ("not automatic", "dev", &free, json!({}), Ok(())),
+        ("not automatic, held", "dev", &free, json!({ hold: main }), Err(Code::Immutable)),
+        ("not automatic, let go on", "dev", &free, json!({ resume: other }), Err(Code::Immutable)),
+    ] {
+        let sent = annotated(object, patch);
+        expect(
+            world(stage).validate(&review(Kind::Promotion, ALICE, None, Some(&sent))),
+            verdict,
+            row,
+        );
+    }
+    let sent = annotated(&held, json!({ CREATE_ACTOR: "controller:x" }));
+    let by_itself = |sent: &Value| {
+        world("prod").validate(&review(Kind::Promotion, CONTROLLER, None, Some(sent)))
+    };
+    expect(by_itself(&sent), Err(Code::Immutable), "held by our controller itself");
+    expect(by_itself(&annotated(&sent, json!({ hold: null }))), Ok(()), "by our controller itself");
+    // A cache that is behind, of the policy or of the Stage, denies nothing.
+    let mut behind = world("prod");
+    behind.configs[0].clear();
+    expect(behind.validate(&review(Kind::Promotion, ALICE, None, Some(&held))), Ok(()), "behind");
 }
 
 #[test]
