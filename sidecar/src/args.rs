@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::renders::Renders;
 use crate::service::{self, Plugin, Settings};
 use crate::socket::Socket;
+use crate::upload::Small;
 
 /// How the API server knows us.
 pub(crate) const AGENT: &str = concat!("wharfinger-sidecar/", env!("CARGO_PKG_VERSION"));
@@ -127,6 +128,7 @@ impl Args {
             argocd_namespace,
             max_upload: max_upload.0,
             limits,
+            small: Small::default(),
             concurrency: concurrency.get(),
         };
         let renderer = Renderer::new(tools, memory);

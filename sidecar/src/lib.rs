@@ -24,6 +24,7 @@ pub mod refusal;
 pub mod renders;
 mod revision;
 pub mod service;
+mod slots;
 pub mod socket;
 pub mod upload;
 

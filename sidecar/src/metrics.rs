@@ -115,8 +115,8 @@ impl Metrics {
         Render { metrics: self.clone(), start: Instant::now(), outcome: Outcome::Abandoned }
     }
 
-    pub(crate) fn received(&self, bytes: usize) {
-        self.uploads.inc_by(bytes as u64);
+    pub(crate) fn received(&self, bytes: u64) {
+        self.uploads.inc_by(bytes);
     }
 
     pub(crate) fn read(&self, bytes: u64) {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use tonic::{Code, Status};
+use tracing::error;
 use wharfinger_core::check::{Check, Code as CheckCode};
 use wharfinger_render::RenderError;
 
@@ -32,6 +33,12 @@ pub enum Refusal {
 impl Refusal {
     pub fn input(text: impl Into<String>) -> Self {
         Self::Input(text.into())
+    }
+
+    /// Says so in the log, too.
+    pub(crate) fn panicked() -> Self {
+        error!("Panic in a call");
+        Self::Internal("the render ended in a panic, which is a bug in Wharfinger; nothing was changed. The sidecar's log has more".into())
     }
 
     pub fn unavailable(text: impl Into<String>) -> Self {

@@ -3,16 +3,14 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::{FutureExt as _, TryStreamExt as _};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use wharfinger_core::usage::{self, Scope, Subscribed};
 use wharfinger_daemon::Shutdown;
 use wharfinger_render::files::{self, Limits};
-use wharfinger_render::{Base, Form, Images, Made, Options, Read, Renderer};
+use wharfinger_render::{Base, Files, Form, Images, Made, Options, Read, Renderer};
 
 use crate::asked::{AppName, Asked};
 use crate::authority::LocalAuthority;
@@ -29,11 +27,17 @@ use crate::proto::{
 };
 use crate::refusal::Refusal;
 use crate::renders::{Renders, Sent};
+use crate::slots::{Slot, Slots};
 use crate::socket::Socket;
+use crate::upload::{Announced, Incoming, Small};
 use crate::{revision, upload};
 
 /// As much as Argo CD sends and takes by default in one message; its chunks are far smaller.
 const MESSAGE: usize = 100 << 20;
+
+/// What comes of an upload before it is read: all that one holds which waits for a slot. Many may wait, and to give leave
+/// for the next bytes takes next to no time on a socket of the same machine.
+pub const WINDOW: u32 = 256 << 10;
 
 pub struct Plugin {
     pub facts: Facts,
@@ -41,7 +45,7 @@ pub struct Plugin {
     pub metrics: Metrics,
     pub renders: Renders,
     pub settings: Settings,
-    slots: Semaphore,
+    slots: Slots,
 }
 
 #[derive(Clone, Debug)]
@@ -52,6 +56,7 @@ pub struct Settings {
     pub max_upload: u64,
     /// Once it is unpacked.
     pub limits: Limits,
+    pub small: Small,
     /// How many uploads are held and rendered at once. repo-server sets no limit to what it sends.
     pub concurrency: usize,
 }
@@ -62,9 +67,9 @@ pub async fn serve(socket: Socket, plugin: Plugin, shutdown: Shutdown) -> anyhow
         .max_decoding_message_size(MESSAGE)
         .max_encoding_message_size(MESSAGE);
     Server::builder()
-        // Large windows: an upload is megabytes in a burst. What waits for a slot holds no more than this.
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(2 << 20)
+        .initial_stream_window_size(WINDOW)
+        // One that waits for a slot leaves room for another on its connection.
+        .initial_connection_window_size(2 * WINDOW)
         .add_service(service)
         .serve_with_incoming_shutdown(
             socket.connections().map_ok(LocalAuthority::new),
@@ -82,7 +87,7 @@ impl Plugin {
         renders: Renders,
         settings: Settings,
     ) -> Self {
-        let slots = Semaphore::new(settings.concurrency.min(Semaphore::MAX_PERMITS));
+        let slots = Slots::new(settings.concurrency);
         Self { facts, renderer, metrics, renders, settings, slots }
     }
 
@@ -104,21 +109,25 @@ impl Plugin {
         let Granted { collection, provenance, paths } = grant(&asked, &self.facts).await?;
         revision::check(&collection, &asked.source)?;
 
-        let slot = timeout_at(deadline.soft, self.slots.acquire()).await;
-        let _slot = slot.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Busy)?;
-        let sent = upload::receive(stream, &metadata, self.settings.max_upload).await?;
-        self.metrics.received(sent.bytes.len());
-
+        let slot = self.slots.any(deadline).await?;
         let (app, path) = (asked.app.clone(), asked.source.path.clone());
-        let received = sent.bytes.len() as u64;
         let inputs = asked.inputs(folder).with_freight(&collection).await?;
-        let Made { base, read } = match self.renderer.recall(&inputs, &sent.sha256) {
-            Some(base) => base,
+        let announced = Announced::by(&metadata, self.settings.max_upload)?;
+        let incoming = Incoming::new(stream, &announced, self.settings.max_upload);
+        let sha256 = announced.sha256();
+        let known = sha256.and_then(|sha256| self.renderer.recall(&inputs, &sha256));
+        let (_slot, Made { base, read }) = match known {
+            // What is known takes no memory. It has to come all the same, and to be what it is said to be.
+            Some(made) => {
+                incoming.check().await?;
+                self.metrics.received(announced.size);
+                (slot, made)
+            }
             None => {
-                let limits = self.settings.limits;
-                let unpacked = spawn_blocking(move || upload::unpack(&sent.bytes, limits)).await;
-                let files = unpacked.map_err(|_| panicked())??;
-                self.renderer.base(&inputs, files, Some(&sent.sha256), deadline.soft).await?
+                let (slot, files) = self.files(incoming, slot, deadline).await?;
+                self.metrics.received(announced.size);
+                let sha256 = sha256.as_ref();
+                (slot, self.renderer.base(&inputs, files, sha256, deadline.soft).await?)
             }
         };
         self.metrics.kept(self.renderer.kept());
@@ -126,9 +135,30 @@ impl Plugin {
         let documents = base.holding(&images, &provenance)?;
         self.look_after(&app, &base, &images);
         let declared = paths.as_deref();
+        let received = announced.size;
         let sent = Sent { path: &path, above: &inputs.above, declared, received };
         self.look_after_paths(&app, sent, &read);
         Ok(documents)
+    }
+
+    /// The files of an upload, and the slot in which they are held.
+    async fn files<'s>(
+        &'s self,
+        incoming: Incoming<'_>,
+        slot: Slot<'s>,
+        deadline: Deadline,
+    ) -> Result<(Slot<'s>, Files), Refusal> {
+        let limits = self.settings.limits;
+        if incoming.announced().size > self.settings.small.sent {
+            let slot = self.slots.large(slot, deadline).await?;
+            return Ok((slot, upload::files(incoming, limits).await?));
+        }
+        let archive = incoming.all().await?;
+        if let Some(files) = self.settings.small.files(archive.clone(), limits).await? {
+            return Ok((slot, files));
+        }
+        let slot = self.slots.large(slot, deadline).await?;
+        Ok((slot, upload::files_of(archive, limits).await?))
     }
 
     /// Tells what is sent for nothing, and what Argo CD does not watch.
@@ -162,14 +192,9 @@ async fn answer<T>(
 ) -> Result<T, Refusal> {
     match timeout_at(deadline.soft, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(panicked()),
+        Ok(Err(_)) => Err(Refusal::panicked()),
         Err(_) => Err(Refusal::Deadline),
     }
-}
-
-fn panicked() -> Refusal {
-    error!("Panic in a call");
-    Refusal::Internal("the render ended in a panic, which is a bug in Wharfinger; nothing was changed. The sidecar's log has more".into())
 }
 
 /// The Application's folder in the upload.

@@ -1,118 +1,64 @@
 //! One stream → checked, bounded files in memory. The one place that reads an archive.
 
-use std::io::{self, Read};
+mod arriving;
+mod incoming;
 
-use flate2::read::GzDecoder;
-use sha2::{Digest as _, Sha256};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
+
+use bytes::{Bytes, BytesMut};
+use flate2::bufread::GzDecoder;
 use tar::{Archive, EntryType};
-use tonic::{Code, Streaming};
 use wharfinger_render::Files;
 use wharfinger_render::files::{Limits, Refused, Tree};
 
-use crate::proto::app_stream_request::Request;
-use crate::proto::{AppStreamRequest, ManifestRequestMetadata};
+pub use arriving::{Small, files, files_of};
+pub use incoming::{Announced, Incoming, drain, metadata};
+
 use crate::refusal::Refusal;
-
-/// A gzipped tar, as it was sent.
-pub struct Upload {
-    pub bytes: Vec<u8>,
-    pub sha256: [u8; 32],
-}
-
-/// The first message of a stream.
-pub async fn metadata(
-    stream: &mut Streaming<AppStreamRequest>,
-) -> Result<ManifestRequestMetadata, Refusal> {
-    match next(stream).await? {
-        Some(Request::Metadata(metadata)) => Ok(metadata),
-        Some(Request::File(_)) | None => {
-            Err(Refusal::input("the upload does not begin with metadata"))
-        }
-    }
-}
-
-/// The chunks that follow, up to `limit` bytes, if they are what `metadata` says.
-pub async fn receive(
-    stream: &mut Streaming<AppStreamRequest>,
-    metadata: &ManifestRequestMetadata,
-    limit: u64,
-) -> Result<Upload, Refusal> {
-    if u64::try_from(metadata.size).is_ok_and(|size| size > limit) {
-        return Err(too_large(limit));
-    }
-    let mut bytes = Vec::new();
-    let mut sha256 = Sha256::new();
-    while let Some(request) = next(stream).await? {
-        let Request::File(file) = request else {
-            return Err(Refusal::input("the upload has metadata twice"));
-        };
-        if (bytes.len() + file.chunk.len()) as u64 > limit {
-            return Err(too_large(limit));
-        }
-        sha256.update(&file.chunk);
-        bytes.extend_from_slice(&file.chunk);
-    }
-    let sha256: [u8; 32] = sha256.finalize().into();
-    // A caller that went away looks like the end of the stream: tonic makes no difference.
-    if i64::try_from(bytes.len()).is_ok_and(|length| length < metadata.size) {
-        return Err(Refusal::Gone);
-    }
-    if !metadata.checksum.eq_ignore_ascii_case(&hex(&sha256)) {
-        return Err(Refusal::input(
-            "the upload does not have the checksum that was announced for it",
-        ));
-    }
-    Ok(Upload { bytes, sha256 })
-}
-
-/// Reads what is left of a stream and forgets it.
-///
-/// Every answer waits for this: grpc-go reports a stream that the server ended early as a bare `EOF`, and the reason
-/// would be lost.
-pub async fn drain(stream: &mut Streaming<AppStreamRequest>) {
-    while let Ok(Some(_)) = stream.message().await {}
-}
-
-async fn next(stream: &mut Streaming<AppStreamRequest>) -> Result<Option<Request>, Refusal> {
-    let broken = |status: tonic::Status| match status.code() {
-        // The stream was reset, or the connection ended.
-        Code::Cancelled | Code::Unknown | Code::Unavailable => Refusal::Gone,
-        _ => Refusal::input(format!("the upload can't be read: {}", status.message())),
-    };
-    match stream.message().await.map_err(broken)? {
-        None => Ok(None),
-        Some(AppStreamRequest { request: Some(request) }) => Ok(Some(request)),
-        Some(AppStreamRequest { request: None }) => {
-            Err(Refusal::input("the upload has an empty message"))
-        }
-    }
-}
 
 /// Unpacks a gzipped tar. Blocks.
 ///
 /// Bounded in what it inflates to and in the number of files, whatever the archive says of itself. `.git` is left out.
 pub fn unpack(archive: &[u8], limits: Limits) -> Result<Files, Refusal> {
+    Ok(unpacked(archive, limits)?)
+}
+
+/// Nothing but files is held, whatever else is in the archive.
+fn unpacked(archive: impl BufRead, limits: Limits) -> Result<Files, Bad> {
     let mut tree = Tree::new(limits);
     // One byte more than allowed, so that the bound shows as such; an archive also has headers and padding.
     let most = limits.bytes + limits.files as u64 * 2048 + (1 << 20);
-    let mut inflated = GzDecoder::new(archive).take(most + 1);
-    let mut archive = Archive::new(&mut inflated);
-    let entries = archive.entries().map_err(|e| corrupt(&e))?;
-    for entry in entries {
-        let mut entry = entry.map_err(|e| corrupt(&e))?;
-        let name = entry.path_bytes().into_owned();
+    let mut inflated = Inflated::of(archive, most + 1);
+    let walked = walk(&mut inflated, &mut tree, limits);
+    // To the end, where gzip's own checksum is.
+    let walked = walked.and_then(|()| Ok(io::copy(&mut inflated, &mut io::sink())?));
+    if inflated.is_cut() {
+        return Err(Refused::TooLarge(limits.bytes).into());
+    }
+    walked?;
+    Ok(tree.finish()?)
+}
+
+fn walk<R: BufRead>(
+    inflated: &mut Inflated<R>,
+    tree: &mut Tree,
+    limits: Limits,
+) -> Result<(), Bad> {
+    let mut contents = Contents::default();
+    let mut archive = Archive::new(inflated);
+    for entry in archive.entries_with_seek()? {
+        let mut entry = entry?;
+        let name = entry.path_bytes();
         if name.split(|b| *b == b'/').any(|part| part == b".git") {
             continue;
         }
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                let room = tree.room();
-                if entry.size() > room {
+                if entry.size() > tree.room() {
                     return Err(Refused::TooLarge(limits.bytes).into());
                 }
-                let mut content = Vec::new();
-                (&mut entry).take(room + 1).read_to_end(&mut content).map_err(|e| corrupt(&e))?;
-                tree.file(&name, content)?;
+                let (name, size) = (name.into_owned(), entry.size() as usize);
+                tree.file(&name, contents.read(&mut entry, size)?)?;
             }
             EntryType::Symlink => tree.link(&name, &target(&entry)?)?,
             EntryType::Link => tree.hard_link(&name, &target(&entry)?)?,
@@ -120,24 +66,110 @@ pub fn unpack(archive: &[u8], limits: Limits) -> Result<Files, Refusal> {
             _ => return Err(Refused::Special(String::from_utf8_lossy(&name).into()).into()),
         }
     }
-    // To the end, where gzip's own checksum is.
-    let rest = io::copy(&mut inflated, &mut io::sink());
-    rest.map_err(|e| corrupt(&e))?;
-    if inflated.limit() == 0 {
-        return Err(Refused::TooLarge(limits.bytes).into());
+    Ok(())
+}
+
+/// What an archive inflates to, up to a bound.
+struct Inflated<R: BufRead> {
+    // Headers and small files are a few hundred bytes each: too few to inflate at a time.
+    bytes: BufReader<Take<GzDecoder<R>>>,
+    at: u64,
+}
+
+const AT_ONCE: usize = 64 << 10;
+
+impl<R: BufRead> Inflated<R> {
+    fn of(archive: R, most: u64) -> Self {
+        let bytes = GzDecoder::new(archive).take(most);
+        Self { bytes: BufReader::with_capacity(AT_ONCE, bytes), at: 0 }
     }
-    Ok(tree.finish()?)
+
+    /// Whether there is more than the bound.
+    fn is_cut(&self) -> bool {
+        self.bytes.get_ref().limit() == 0
+    }
 }
 
-fn target<R: Read>(entry: &tar::Entry<'_, R>) -> Result<Vec<u8>, Refusal> {
-    let target = entry
-        .link_name_bytes()
-        .ok_or_else(|| Refusal::input("the upload has a link that leads nowhere"))?;
-    Ok(target.into_owned())
+impl<R: BufRead> Read for Inflated<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read(out)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
-fn corrupt(error: &io::Error) -> Refusal {
-    Refusal::Input(format!("the upload is not a gzipped tar archive: {error}"))
+/// Forward only, as an archive is walked. Without it, `tar` clears 32 KiB for each entry to skip what it may find after it.
+impl<R: BufRead> Seek for Inflated<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let ahead = match to {
+            SeekFrom::Current(ahead) => u64::try_from(ahead).ok(),
+            SeekFrom::Start(_) | SeekFrom::End(_) => None,
+        };
+        let ahead = ahead.ok_or(io::ErrorKind::Unsupported)?;
+        let skipped = io::copy(&mut self.take(ahead), &mut io::sink())?;
+        if skipped < ahead {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "it ends in the middle of a file",
+            ));
+        }
+        Ok(self.at)
+    }
+}
+
+/// Cuts the contents of files out of few allocations: one for each would cost as much as to inflate it.
+#[derive(Default)]
+struct Contents(BytesMut);
+
+const BLOCK: usize = 1 << 20;
+
+impl Contents {
+    fn read(&mut self, from: &mut impl Read, size: usize) -> io::Result<Bytes> {
+        // What is left of a block is lost where the next file does not fit, so a large one has its own. Zeroed memory
+        // takes none before it is written to: it costs nothing to announce a large file that does not come.
+        let mut content = if size > BLOCK / 4 {
+            BytesMut::zeroed(size)
+        } else {
+            if self.0.len() < size {
+                self.0 = BytesMut::zeroed(BLOCK);
+            }
+            self.0.split_to(size)
+        };
+        from.read_exact(&mut content)?;
+        Ok(content.freeze())
+    }
+}
+
+/// Why an archive is not unpacked.
+enum Bad {
+    Refused(Refused),
+    Corrupt(String),
+}
+
+fn target<R: Read>(entry: &tar::Entry<'_, R>) -> Result<Vec<u8>, Bad> {
+    let nowhere = || Bad::Corrupt("the upload has a link that leads nowhere".into());
+    Ok(entry.link_name_bytes().ok_or_else(nowhere)?.into_owned())
+}
+
+impl From<io::Error> for Bad {
+    fn from(error: io::Error) -> Self {
+        Self::Corrupt(format!("the upload is not a gzipped tar archive: {error}"))
+    }
+}
+
+impl From<Refused> for Bad {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<Bad> for Refusal {
+    fn from(bad: Bad) -> Self {
+        match bad {
+            Bad::Refused(refused) => refused.into(),
+            Bad::Corrupt(text) => Self::Input(text),
+        }
+    }
 }
 
 fn too_large(limit: u64) -> Refusal {

@@ -7,8 +7,8 @@ mod disk;
 mod link;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
+use bytes::Bytes;
 use wharfinger_core::paths::lies_in;
 
 pub use link::Tree;
@@ -16,13 +16,13 @@ pub use link::Tree;
 /// Files by their name below the root, with `/` between components.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
-    files: BTreeMap<String, Arc<[u8]>>,
+    files: BTreeMap<String, Bytes>,
     /// Directories that are links. Argo CD reads what lies behind them, but does not walk into them.
     linked: BTreeSet<String>,
 }
 
 /// How much a set may hold.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub files: usize,
     /// Of all files together.
@@ -95,7 +95,7 @@ impl Files {
     /// The same files, but for one with another content.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, content: &str) -> Self {
-        self.files.insert(name.to_owned(), content.as_bytes().into());
+        self.files.insert(name.to_owned(), Bytes::copy_from_slice(content.as_bytes()));
         self
     }
 
@@ -116,7 +116,8 @@ impl Files {
 impl<'a> FromIterator<(&'a str, &'a str)> for Files {
     /// For tests and examples; names have to be plain.
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(files: I) -> Self {
-        let files = files.into_iter().map(|(name, text)| (name.to_owned(), text.as_bytes().into()));
+        let content = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+        let files = files.into_iter().map(|(name, text)| (name.to_owned(), content(text)));
         Self { files: files.collect(), linked: BTreeSet::new() }
     }
 }

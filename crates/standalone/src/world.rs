@@ -22,6 +22,7 @@ use wharfinger_sidecar::metrics::Metrics;
 use wharfinger_sidecar::renders::Renders;
 use wharfinger_sidecar::service::{self, Plugin, Settings};
 use wharfinger_sidecar::socket::Socket;
+use wharfinger_sidecar::upload::Small;
 use wharfinger_webhook::{MakeUlid, Webhook};
 
 use crate::argocd::ArgoCd;
@@ -97,6 +98,7 @@ impl World {
             argocd_namespace: ARGOCD.into(),
             max_upload: UPLOAD,
             limits: Limits::default(),
+            small: Small::default(),
             concurrency: 4,
         };
         let metrics = Metrics::register(&mut Registry::default(), &tools.versions());

@@ -1,6 +1,7 @@
 //! Over the real socket, with repo-server's authority, its chunks and its deadlines.
 
 mod raw;
+mod uploads;
 mod world;
 
 use std::collections::BTreeMap;
@@ -49,17 +50,22 @@ impl Server {
     }
 
     async fn with(world: &World, concurrency: usize) -> Self {
+        let settings = Settings {
+            argocd_namespace: "argocd".into(),
+            max_upload: 200_000,
+            limits: Limits { files: 1000, bytes: 1 << 20 },
+            small: Small::default(),
+            concurrency,
+        };
+        Self::of(world, settings).await
+    }
+
+    async fn of(world: &World, settings: Settings) -> Self {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("wharfinger.sock");
         let mut tasks = Tasks::until(Shutdown::new());
         let (readiness, mut registry) = (Readiness::default(), Registry::default());
         let facts = Facts::watched(Cluster::new(world.client()), &readiness, &mut tasks);
-        let settings = Settings {
-            argocd_namespace: "argocd".into(),
-            max_upload: 200_000,
-            limits: Limits { files: 1000, bytes: 1 << 20 },
-            concurrency,
-        };
         let renderer = Renderer::new(Tools::default(), 1 << 20);
         let metrics = Metrics::register(&mut registry, &BTreeMap::new());
         let renders = Renders::default();

@@ -129,3 +129,100 @@ fn what_is_no_archive_says_so() {
     flipped[last] ^= 1;
     check(&flipped);
 }
+
+#[test]
+fn contents_are_what_was_read_however_they_are_cut() {
+    let sizes = [0, 1, BLOCK / 4, BLOCK / 4 + 1, BLOCK, 3, BLOCK * 2 + 1, 0, 700];
+    // Enough that several do not fit into what is left of a block.
+    let sizes: Vec<usize> = sizes.into_iter().chain([BLOCK / 5; 12]).collect();
+    let bytes: Vec<u8> = (0..251).cycle().take(sizes.iter().sum()).collect();
+    let (mut from, mut contents) = (bytes.as_slice(), Contents::default());
+    let read: Vec<Bytes> =
+        sizes.iter().map(|size| contents.read(&mut from, *size).unwrap()).collect();
+    let lengths: Vec<usize> = read.iter().map(Bytes::len).collect();
+    assert!(lengths == sizes && read.concat() == bytes);
+    assert!(contents.read(&mut from, 1).is_err());
+}
+
+#[test]
+fn what_is_in_parts_is_put_together_and_git_counts_for_nothing() {
+    let archive = archive(|a| {
+        sparse(a, "sparse", &[(512, &[1; 512]), (2048, &[2; 512])], 3000);
+        (0..9).for_each(|_| raw(a, EntryType::Regular, ".git/pack", "", &[3; 6000]));
+        file(a, "after", "4");
+    });
+    let files = unpack(&archive, LIMITS).unwrap();
+    let mut expected = vec![0; 3000];
+    expected[512..1024].fill(1);
+    expected[2048..2560].fill(2);
+    let all: Vec<_> = files.iter().collect();
+    assert_eq!(all, [("after", b"4".as_slice()), ("sparse", &expected)]);
+}
+
+/// A file of so many bytes, of which only some parts are in the archive.
+fn sparse(builder: &mut Builder<Vec<u8>>, name: &str, parts: &[(usize, &[u8])], size: usize) {
+    let mut header = Header::new_gnu();
+    let gnu = header.as_gnu_mut().unwrap();
+    gnu.name[..name.len()].copy_from_slice(name.as_bytes());
+    let octal = |field: &mut [u8; 12], n: usize| {
+        field.copy_from_slice(format!("{n:011o}\0").as_bytes());
+    };
+    let mut stored = Vec::new();
+    for (field, (at, part)) in gnu.sparse.iter_mut().zip(parts) {
+        octal(&mut field.offset, *at);
+        octal(&mut field.numbytes, part.len());
+        stored.resize(stored.len().next_multiple_of(512), 0);
+        stored.extend_from_slice(part);
+    }
+    // Where the last part ends is where the file ends, so an empty one stands there.
+    octal(&mut gnu.sparse[parts.len()].offset, size);
+    octal(&mut gnu.sparse[parts.len()].numbytes, 0);
+    octal(&mut gnu.realsize, size);
+    header.set_entry_type(EntryType::GNUSparse);
+    header.set_size(stored.len() as u64);
+    header.set_mode(0o644);
+    header.set_cksum();
+    builder.append(&header, stored.as_slice()).unwrap();
+}
+
+#[test]
+fn what_is_announced_for_a_file_and_does_not_come_is_missed() {
+    let mut header = Header::new_gnu();
+    header.as_gnu_mut().unwrap().name[0] = b'a';
+    header.set_entry_type(EntryType::Regular);
+    header.set_size(5000);
+    header.set_cksum();
+    for after in [0, 4999] {
+        let mut tar = header.as_bytes().to_vec();
+        tar.resize(tar.len() + after, b'x');
+        let error = names(&gzip(&tar)).unwrap_err();
+        assert!(error.contains("not a gzipped tar archive: "), "{error}");
+        // Nor is it skipped.
+        tar[..5].copy_from_slice(b".git/");
+        header_sum(&mut tar);
+        let error = names(&gzip(&tar)).unwrap_err();
+        assert!(error.contains("not a gzipped tar archive: "), "{error}");
+    }
+}
+
+/// The checksum of a header that was changed.
+fn header_sum(tar: &mut [u8]) {
+    let mut header = Header::from_byte_slice(&tar[..512]).clone();
+    header.set_cksum();
+    tar[..512].copy_from_slice(header.as_bytes());
+}
+
+#[tokio::test]
+async fn what_is_small_when_sent_and_not_when_unpacked_is_not_taken_for_small() {
+    let small = Small { sent: 0, unpacked: Limits { files: 10, bytes: 1000 } };
+    let files = async |archive: Vec<u8>| small.files(archive.into(), LIMITS).await.unwrap();
+    let many = |n: u32| archive(|a| (0..n).for_each(|n| file(a, &n.to_string(), "")));
+    let one = |name: &str, n| archive(|a| raw(a, EntryType::Regular, name, "", &vec![0; n]));
+    assert!(files(many(10)).await.is_some() && files(many(11)).await.is_none());
+    assert!(files(one("a", 1000)).await.is_some() && files(one("a", 1001)).await.is_none());
+    // What is not kept has to be inflated as well.
+    assert!(files(one(".git/pack", 2 << 20)).await.is_none());
+    // Where no more is allowed, that is told.
+    let told = small.files(many(11).into(), small.unpacked).await.unwrap_err().to_string();
+    assert!(told.contains("more than 10 files"), "{told}");
+}

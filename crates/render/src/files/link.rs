@@ -1,7 +1,9 @@
 //! How a set of files is put together, links included.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::mem;
+
+use bytes::Bytes;
 
 use super::{Files, Limits, Refused, parent};
 
@@ -10,30 +12,36 @@ const HOPS: usize = 40;
 
 /// Files and links that become [`Files`].
 pub struct Tree {
-    nodes: BTreeMap<String, Node>,
+    /// As they came: to sort many at once is cheaper than to keep them in order.
+    files: Vec<(String, Bytes)>,
+    links: BTreeMap<String, Link>,
     limits: Limits,
     bytes: u64,
 }
 
-enum Node {
-    File(Arc<[u8]>),
-    /// Followed from the folder `from`.
-    Link {
-        from: String,
-        target: String,
-    },
+/// Followed from the folder `from`.
+struct Link {
+    from: String,
+    target: String,
+}
+
+/// What there is, each name once.
+struct Nodes {
+    files: BTreeMap<String, Bytes>,
+    links: BTreeMap<String, Link>,
+    limits: Limits,
 }
 
 /// Where a name leads to, once all links on the way are followed.
 enum End<'t> {
-    File(&'t Arc<[u8]>),
+    File(&'t Bytes),
     Folder(String),
     Nowhere,
 }
 
 impl Tree {
     pub fn new(limits: Limits) -> Self {
-        Self { nodes: BTreeMap::new(), limits, bytes: 0 }
+        Self { files: Vec::new(), links: BTreeMap::new(), limits, bytes: 0 }
     }
 
     /// How many more bytes there may be.
@@ -41,14 +49,17 @@ impl Tree {
         self.limits.bytes - self.bytes
     }
 
-    /// Adds a file, in the place of any that had the name before.
-    pub fn file(&mut self, name: &[u8], content: Vec<u8>) -> Result<(), Refused> {
-        let name = plain(name)?;
+    /// Adds a file, in the place of any that had the name before. Where the content is a part of something larger, that is
+    /// held as long as the part.
+    pub fn file(&mut self, name: &[u8], content: impl Into<Bytes>) -> Result<(), Refused> {
+        let (name, content) = (plain(name)?, content.into());
         if content.len() as u64 > self.room() {
             return Err(Refused::TooLarge(self.limits.bytes));
         }
         self.bytes += content.len() as u64;
-        self.add(name, Node::File(content.into()))
+        self.links.remove(&name);
+        self.files.push((name, content));
+        self.counted()
     }
 
     /// Adds a symbolic link: followed from where it lies.
@@ -66,15 +77,16 @@ impl Tree {
     fn follow(&mut self, name: String, from: String, target: &[u8]) -> Result<(), Refused> {
         match std::str::from_utf8(target) {
             Ok(text) if !text.is_empty() && !text.starts_with('/') => {
-                self.add(name, Node::Link { from, target: text.to_owned() })
+                self.links.insert(name, Link { from, target: text.to_owned() });
+                self.counted()
             }
             _ => Err(Refused::Escape { name, target: String::from_utf8_lossy(target).into() }),
         }
     }
 
-    fn add(&mut self, name: String, node: Node) -> Result<(), Refused> {
-        self.nodes.insert(name, node);
-        if self.nodes.len() > self.limits.files {
+    /// A file that comes twice counts twice.
+    fn counted(&self) -> Result<(), Refused> {
+        if self.files.len() + self.links.len() > self.limits.files {
             Err(Refused::TooMany(self.limits.files))
         } else {
             Ok(())
@@ -84,31 +96,51 @@ impl Tree {
     /// Resolves the links. A link out of the root is refused, whether anybody needs it or not; one that leads nowhere is
     /// left out, as is one to a folder that it lies in.
     pub fn finish(self) -> Result<Files, Refused> {
-        let mut files = Files::default();
+        let Self { mut files, links, limits, .. } = self;
+        files.sort_by(|(a, _), (b, _)| a.cmp(b));
+        // Of one name, what came last.
+        files.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            if same {
+                mem::swap(later, kept);
+            }
+            same
+        });
+        let mut files: BTreeMap<_, _> = files.into_iter().collect();
+        for name in links.keys() {
+            files.remove(name);
+        }
+        Nodes { files, links, limits }.resolved()
+    }
+}
+
+impl Nodes {
+    fn resolved(self) -> Result<Files, Refused> {
+        // What links lead to.
+        let mut led = Files::default();
         let mut folders = VecDeque::new();
-        for (name, node) in &self.nodes {
-            match node {
-                Node::File(content) => self.put(&mut files, name.clone(), content)?,
-                Node::Link { .. } => match self.end(name)? {
-                    End::File(content) => self.put(&mut files, name.clone(), content)?,
-                    End::Folder(folder) => folders.push_back((name.clone(), folder, 1)),
-                    End::Nowhere => {}
-                },
+        for name in self.links.keys() {
+            match self.end(name)? {
+                End::File(content) => self.put(&mut led, name.clone(), content)?,
+                End::Folder(folder) => folders.push_back((name.clone(), folder, 1)),
+                End::Nowhere => {}
             }
         }
         while let Some((name, folder, depth)) = folders.pop_front() {
             if depth > HOPS {
                 return Err(Refused::Loop(name));
             }
-            self.expand(&mut files, &mut folders, &name, &folder, depth)?;
+            self.expand(&mut led, &mut folders, &name, &folder, depth)?;
         }
-        Ok(files)
+        let mut files = self.files;
+        files.extend(led.files);
+        Ok(Files { files, linked: led.linked })
     }
 
     /// What lies in `folder`, a second time as `name`.
     fn expand(
         &self,
-        files: &mut Files,
+        led: &mut Files,
         folders: &mut VecDeque<(String, String, usize)>,
         name: &str,
         folder: &str,
@@ -120,14 +152,15 @@ impl Tree {
         if within(folder, name) {
             return Ok(());
         }
-        files.linked.insert(name.to_owned());
+        led.linked.insert(name.to_owned());
         let prefix = format!("{folder}/");
-        let nodes =
-            self.nodes.range(prefix.clone()..).take_while(|(at, _)| at.starts_with(&prefix));
-        for (at, _) in nodes {
+        let files = self.files.range(prefix.clone()..).map(|(at, _)| at);
+        let files = files.take_while(|at| at.starts_with(&prefix));
+        let links = self.links.range(prefix.clone()..).map(|(at, _)| at);
+        for at in files.chain(links.take_while(|at| at.starts_with(&prefix))) {
             let name = format!("{name}/{}", &at[prefix.len()..]);
             match self.end(at)? {
-                End::File(content) => self.put(files, name, content)?,
+                End::File(content) => self.put(led, name, content)?,
                 End::Folder(next) if within(&next, at) => {}
                 End::Folder(next) => folders.push_back((name, next, depth + 1)),
                 End::Nowhere => {}
@@ -140,9 +173,9 @@ impl Tree {
         Ok(())
     }
 
-    fn put(&self, files: &mut Files, name: String, content: &Arc<[u8]>) -> Result<(), Refused> {
-        files.files.insert(name, Arc::clone(content));
-        if files.files.len() > self.limits.files {
+    fn put(&self, led: &mut Files, name: String, content: &Bytes) -> Result<(), Refused> {
+        led.files.insert(name, content.clone());
+        if self.files.len() + led.files.len() > self.limits.files {
             Err(Refused::TooMany(self.limits.files))
         } else {
             Ok(())
@@ -170,7 +203,7 @@ impl Tree {
                 part => at.push(part),
             }
             let here = at.join("/");
-            if let Some(Node::Link { from, target }) = self.nodes.get(&here) {
+            if let Some(Link { from, target }) = self.links.get(&here) {
                 hops += 1;
                 if hops > HOPS {
                     return Err(Refused::Loop(name.into()));
@@ -183,19 +216,18 @@ impl Tree {
             }
         }
         let at = at.join("/");
-        Ok(match self.nodes.get(&at) {
-            Some(Node::File(content)) => End::File(content),
-            _ => {
-                let prefix = format!("{at}/");
-                let inside = at.is_empty()
-                    || self
-                        .nodes
-                        .range(prefix.clone()..)
-                        .next()
-                        .is_some_and(|(n, _)| n.starts_with(&prefix));
-                if inside { End::Folder(at) } else { End::Nowhere }
-            }
+        Ok(match self.files.get(&at) {
+            Some(content) => End::File(content),
+            None if self.is_folder(&at) => End::Folder(at),
+            None => End::Nowhere,
         })
+    }
+
+    fn is_folder(&self, name: &str) -> bool {
+        let prefix = format!("{name}/");
+        let file = self.files.range(prefix.clone()..).map(|(at, _)| at).next();
+        let link = self.links.range(prefix.clone()..).map(|(at, _)| at).next();
+        name.is_empty() || file.into_iter().chain(link).any(|at| at.starts_with(&prefix))
     }
 }
 
@@ -206,11 +238,17 @@ fn plain(name: &[u8]) -> Result<String, Refused> {
     if text.starts_with('/') || text.contains('\0') || text.len() > 4096 {
         return Err(refused());
     }
-    let parts: Vec<_> = text.split('/').filter(|p| !matches!(*p, "" | ".")).collect();
-    if parts.is_empty() || parts.iter().any(|p| *p == ".." || p.len() > 255) {
-        return Err(refused());
+    let mut name = String::with_capacity(text.len());
+    for part in text.split('/').filter(|p| !matches!(*p, "" | ".")) {
+        if part == ".." || part.len() > 255 {
+            return Err(refused());
+        }
+        if !name.is_empty() {
+            name.push('/');
+        }
+        name.push_str(part);
     }
-    Ok(parts.join("/"))
+    if name.is_empty() { Err(refused()) } else { Ok(name) }
 }
 
 #[cfg(test)]
@@ -297,6 +335,21 @@ mod tests {
             tree(&[&"l".repeat(250), &"m".repeat(250), &"n".repeat(250), &"o".repeat(250), "p"]),
             Err(Refused::TooLarge(1000))
         );
+    }
+
+    #[test]
+    fn of_one_name_what_came_last_counts() {
+        let mut tree = Tree::new(Limits::default());
+        for (name, content) in [("a", "1"), ("z", "2"), ("a", "3"), ("c", "4"), ("a", "5")] {
+            tree.file(name.as_bytes(), content).unwrap();
+        }
+        tree.link(b"b", b"z").unwrap();
+        tree.file(b"b", "6").unwrap();
+        tree.link(b"c", b"z").unwrap();
+        let files = tree.finish().unwrap();
+        let all: Vec<_> = files.iter().collect();
+        let expected = [("a", "5"), ("b", "6"), ("c", "2"), ("z", "2")];
+        assert_eq!(all, expected.map(|(name, content)| (name, content.as_bytes())));
     }
 
     #[test]

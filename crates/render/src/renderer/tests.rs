@@ -100,6 +100,20 @@ async fn a_base_is_made_once_for_the_same_content() {
 }
 
 #[tokio::test]
+async fn nothing_that_is_kept_holds_the_files() {
+    let renderer = renderer();
+    let upload = bytes::Bytes::from(format!("{WEB}{}", "x".repeat(1000)));
+    let mut tree = crate::files::Tree::new(crate::files::Limits::default());
+    tree.file(b"app/a.yaml", upload.slice(..WEB.len())).unwrap();
+    let files = tree.finish().unwrap();
+    assert!(!upload.is_unique());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    renderer.base(&inputs("app"), files, Some(&[7; 32]), deadline).await.unwrap();
+    assert!(renderer.recall(&inputs("app"), &[7; 32]).is_some());
+    assert!(upload.is_unique());
+}
+
+#[tokio::test]
 async fn the_same_bytes_need_not_be_unpacked_again() {
     let renderer = renderer();
     let files = || [("app/a.yaml", WEB)].into_iter().collect();
