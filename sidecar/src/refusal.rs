@@ -94,6 +94,7 @@ impl From<RenderError> for Refusal {
     fn from(error: RenderError) -> Self {
         match error {
             RenderError::Input(_) | RenderError::Tool { .. } => Self::Input(error.to_string()),
+            RenderError::Unavailable(text) => Self::unavailable(text),
             RenderError::Deadline => Self::Deadline,
             RenderError::Internal(text) => Self::Internal(text),
         }

@@ -1,13 +1,14 @@
 //! The charts of the Freight in a Helm chart: as versions of its dependencies, or as its own.
 //!
-//! Nothing is fetched, so a version has to lie in the chart's folder `charts` to be rendered. Helm takes whatever lies
-//! there, and of two versions either; so it is shown the one that the Freight holds.
+//! Helm takes whatever lies in the chart's folder `charts`, and of two versions either; so it is shown the one that the
+//! Freight holds. Where that does not lie there, it is missing, and fetched.
 
 use std::sync::Arc;
 
 use serde_json::Value;
-use wharfinger_core::semver::Version;
+use wharfinger_core::semver::{Constraint, Version};
 
+use crate::helm::dependencies::{CHARTS, LOCKS, declared, is_exact, is_published};
 use crate::renderer::Inputs;
 use crate::{Files, RenderError, documents, files};
 
@@ -19,7 +20,7 @@ pub(crate) fn with_freight(files: Arc<Files>, inputs: &Inputs) -> Result<Arc<Fil
     own(&files, inputs)?;
     let mut changed: Option<Files> = None;
     // In charts of the first form, dependencies have a file of their own.
-    for name in ["Chart.yaml", "requirements.yaml"] {
+    for name in CHARTS {
         let Some(path) = files::join(&inputs.folder, name) else { continue };
         let Some(mut meta) = read(&files, &path)? else { continue };
         let (before, mut hidden) = (meta.clone(), Vec::new());
@@ -28,6 +29,8 @@ pub(crate) fn with_freight(files: Arc<Files>, inputs: &Inputs) -> Result<Arc<Fil
             hidden.extend(pin(&files, inputs, dependency)?);
         }
         if meta != before {
+            let lock = unlocked(&files, &inputs.folder, &mut meta, &hidden)?;
+            hidden.extend(lock);
             let now = changed.take().unwrap_or_else(|| (*files).clone());
             // JSON is YAML.
             changed = Some(now.with(&path, &meta.to_string()));
@@ -65,21 +68,68 @@ fn own(files: &Files, inputs: &Inputs) -> Result<(), RenderError> {
 fn pin(files: &Files, inputs: &Inputs, dependency: &mut Value) -> Result<Vec<String>, RenderError> {
     let (name, repository) = (text(dependency, "name"), text(dependency, "repository"));
     let Some(wanted) = inputs.charts.version_of(repository, name)? else { return Ok(Vec::new()) };
-    let vendored = vendored(files, &inputs.folder, name)?;
-    let Some(found) = vendored.iter().find(|v| same(wanted, &v.version)) else {
-        let there: Vec<_> = vendored.iter().map(|v| v.version.as_str()).collect();
-        let there = match &there[..] {
-            [] => "no version of it lies".to_owned(),
-            there => format!("only {} lies", there.join(", ")),
-        };
-        let folder = files::join(&inputs.folder, "charts").unwrap_or_default();
-        return Err(RenderError::input(format!(
-            "the Stage's Freight holds version {wanted} of the chart {name} of {repository}, a dependency of Chart.yaml, but {there} in {folder}. The plugin fetches nothing: set the version in Chart.yaml, run helm dependency update, and commit {folder}/{name}-{wanted}.tgz; other versions may lie beside it"
-        )));
+    let mut others = vendored(files, &inputs.folder, name)?;
+    let version = match others.iter().position(|v| same(wanted, &v.version)) {
+        Some(found) => others.remove(found).version,
+        None => wanted.replace('_', "+"),
     };
-    dependency["version"] = found.version.as_str().into();
-    let others = vendored.iter().filter(|v| v.path != found.path);
-    Ok(others.map(|v| v.path.clone()).collect())
+    dependency["version"] = version.into();
+    Ok(others.into_iter().map(|v| v.path).collect())
+}
+
+/// Helm builds nothing by a lock that no longer fits the chart. Where it will have to build, since some of them do not lie
+/// there, the versions that are locked stand in the chart itself, and the lock, which is what this returns, goes.
+fn unlocked(
+    files: &Files,
+    folder: &str,
+    meta: &mut Value,
+    hidden: &[String],
+) -> Result<Option<String>, RenderError> {
+    let all = meta.get_mut("dependencies").and_then(Value::as_array_mut);
+    let all: Vec<&mut Value> = all.into_iter().flatten().collect();
+    let path = |name: &&str| files::join(folder, name).filter(|path| files.get(path).is_some());
+    let Some((lock, path)) = LOCKS.iter().find_map(|name| Some((name, path(name)?))) else {
+        return Ok(None);
+    };
+    let mut builds = false;
+    for dependency in &all {
+        let (name, repository) = (text(dependency, "name"), text(dependency, "repository"));
+        let there = vendored(files, folder, name)?;
+        let missing = there.iter().all(|version| hidden.contains(&version.path));
+        builds |= missing && !repository.is_empty();
+    }
+    if !builds {
+        return Ok(None);
+    }
+    let locked = declared(files, folder, lock);
+    for (index, dependency) in all.into_iter().enumerate() {
+        let (name, repository) = (text(dependency, "name"), text(dependency, "repository"));
+        let wanted = text(dependency, "version");
+        if !is_published(repository) || is_exact(wanted) {
+            continue;
+        }
+        let fits = |locked: &&Value| {
+            text(locked, "name") == name
+                && text(locked, "repository") == repository
+                && accepts(wanted, text(locked, "version"))
+        };
+        let Some(locked) = locked.get(index).filter(fits) else {
+            return Err(RenderError::input(format!(
+                "{lock} does not fit the chart: it locks no version {wanted} of {name}. Run helm dependency update and commit {lock}"
+            )));
+        };
+        dependency["version"] = text(locked, "version").into();
+    }
+    Ok(Some(path))
+}
+
+fn accepts(constraint: &str, version: &str) -> bool {
+    let (Ok(constraint), Ok(version)) =
+        (constraint.parse::<Constraint>(), version.parse::<Version>())
+    else {
+        return false;
+    };
+    constraint.accepts(&version)
 }
 
 /// A version of a dependency that lies in the folder `charts`.
@@ -200,22 +250,57 @@ mod tests {
         let after = with_freight(Arc::clone(&foreign), &inputs("app", "", held.clone())).unwrap();
         assert!(Arc::ptr_eq(&foreign, &after));
 
-        let refused = |more: &[(&str, &str)], parts: &[&str]| {
-            let error = with_freight(files(UMBRELLA, more), &inputs("app", "", held.clone()));
-            let error = error.unwrap_err().to_string();
-            assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+        // What does not lie there is missing, for Helm to bring.
+        assert_eq!(check(&files(UMBRELLA, &[]), &[]), wanted);
+        let others = ["app/charts/web-1.1.0.tgz", "app/charts/web-1.3.0.tgz"];
+        assert_eq!(check(&files(UMBRELLA, &others.map(|other| (other, ""))), &others), wanted);
+    }
+
+    #[test]
+    fn what_is_locked_stays_where_the_lock_no_longer_fits() {
+        let held = || charts(&[("oci://reg.example/charts/web", "", "1.2.0_7")]);
+        let umbrella = "dependencies:\n- {name: lib, version: '>=1', repository: 'file://../lib'}\n- {name: web, version: ^1, repository: 'oci://reg.example/charts'}\n- {name: db, version: ^1.0.0, repository: 'https://charts.example'}\n";
+        let lock = |db: &str| {
+            format!(
+                "dependencies:\n- {{name: lib, version: 1.0.0, repository: 'file://../lib'}}\n- {{name: web, version: 1.1.0, repository: 'oci://reg.example/charts'}}\n- {{name: db, version: {db}, repository: 'https://charts.example'}}\ndigest: x\n"
+            )
         };
-        refused(
-            &[],
-            &[
-                "version 1.2.0 of the chart web of oci://reg.example/charts",
-                "no version of it lies in app/charts",
-            ],
-        );
-        refused(
-            &[("app/charts/web-1.1.0.tgz", ""), ("app/charts/web-1.3.0.tgz", "")],
-            &["only 1.1.0, 1.3.0 lies in app/charts", "commit app/charts/web-1.2.0.tgz"],
-        );
+        let with = |lock: &str, there: &[&str]| {
+            let there = there.iter().map(|file| (*file, ""));
+            let own = [("Chart.yaml", umbrella), ("Chart.lock", lock)];
+            let files: Files = own.into_iter().chain(there).collect();
+            let after = with_freight(Arc::new(files), &inputs("", "", held()));
+            after.map(|after| {
+                let meta = read(&after, "Chart.yaml").unwrap().unwrap();
+                let all = meta["dependencies"].as_array().unwrap();
+                let versions: Vec<_> = all.iter().map(|d| text(d, "version").to_owned()).collect();
+                (versions.join(" "), after.get("Chart.lock").is_some())
+            })
+        };
+        let (web, db, lib) =
+            ("charts/web-1.2.0+7.tgz", "charts/db-1.0.5.tgz", "charts/lib-1.0.0.tgz");
+        let fits = lock("1.0.5");
+        let settled = Ok((">=1 1.2.0+7 1.0.5".to_owned(), false));
+        for there in [
+            &[][..],
+            &[db],
+            &[web, db],
+            &[web, lib],
+            &[db, lib],
+            &[db, lib, "charts/web-1.1.0.tgz"],
+        ] {
+            assert_eq!(with(&fits, there), settled, "{there:?}");
+        }
+        // Nothing is built where all of them lie there, and the lock is not read.
+        let untouched = Ok((">=1 1.2.0+7 ^1.0.0".to_owned(), true));
+        assert_eq!(with(&fits, &[web, db, lib]), untouched);
+        assert_eq!(with("{", &[web, db, lib]), untouched);
+        for stale in
+            [lock("2.0.0"), lock("''"), fits.replace("charts.example", "other.example"), "{".into()]
+        {
+            let error = with(&stale, &[]).unwrap_err().to_string();
+            assert!(error.contains("locks no version ^1.0.0 of db"), "{error}");
+        }
     }
 
     #[test]

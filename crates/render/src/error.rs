@@ -10,6 +10,9 @@ pub enum RenderError {
     /// Helm or Kustomize refused the files: in its words.
     #[error("{tool} failed: {text}")]
     Tool { tool: &'static str, text: String },
+    /// It passes by itself.
+    #[error("{0}")]
+    Unavailable(String),
     /// It took longer than the caller gave it.
     #[error("rendering did not end in time")]
     Deadline,

@@ -1,10 +1,13 @@
 //! The one place that starts a process.
 
+mod confined;
+
 use std::ffi::OsString;
-use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
+use std::{io, thread};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -13,7 +16,10 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, prlimit};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout_at};
+
+pub(crate) use confined::gaps;
 
 /// As much as Argo CD takes from a plugin.
 const STDOUT: usize = 100 << 20;
@@ -24,13 +30,26 @@ const SHOWN: usize = 2000;
 pub(crate) struct Tool<'a> {
     pub(crate) program: &'a Path,
     pub(crate) args: &'a [OsString],
-    /// Where it runs.
+    /// What it reads.
+    pub(crate) source: &'a Path,
+    /// Where it runs, in the source.
     pub(crate) dir: &'a Path,
     /// For whatever it wants to write; nobody else's.
     pub(crate) home: &'a Path,
+    pub(crate) may: May<'a>,
     pub(crate) deadline: Instant,
     /// How much it may take, in bytes.
     pub(crate) memory: u64,
+}
+
+/// What a tool may do besides reading.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum May<'a> {
+    Read,
+    /// Change what is in the folder where it runs.
+    Write,
+    /// The same, and connect to these ports.
+    Fetch(&'a [u16]),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +61,8 @@ pub(crate) enum Failure {
     Exit(String),
     #[error("it printed more than {STDOUT} bytes")]
     TooMuch,
+    #[error("it wrote a file of more than {} MiB", FILE >> 20)]
+    TooLarge,
     #[error("it did not end in time")]
     Deadline,
     #[error(
@@ -53,9 +74,10 @@ pub(crate) enum Failure {
 
 /// Runs a tool and returns what it printed.
 ///
-/// *Guarantees*: it is given no input and no environment but a home and a way to nowhere: proxies that refuse, since a
-/// Kustomize base or a values file may be a URL. It is the head of a process group that dies as a whole with the future:
-/// at the end, at the deadline, when the caller goes away. Its memory is bounded.
+/// *Guarantees*: it is given no input and no environment but a home and, unless it may fetch, a way to nowhere: proxies that
+/// refuse, since a Kustomize base or a values file may be a URL. What it has no business with, the kernel keeps from it. It is
+/// the head of a process group that dies as a whole with the future: at the end, at the deadline, when the caller goes away.
+/// Its memory is bounded, and so is each file that it writes.
 pub(crate) async fn output(tool: &Tool<'_>) -> Result<Vec<u8>, Failure> {
     let mut child = spawn(tool).map_err(Failure::Start)?;
     let group = Group::led_by(&child);
@@ -80,23 +102,43 @@ pub(crate) async fn output(tool: &Tool<'_>) -> Result<Vec<u8>, Failure> {
         return Ok(stdout);
     }
     // Go's last words. What follows them is its stacks.
-    let out_of_memory = stderr.windows(OUT_OF_MEMORY.len()).any(|words| words == OUT_OF_MEMORY);
-    Err(match out_of_memory {
-        true => Failure::Memory(tool.memory),
-        false => Failure::Exit(said(tool, status, &stderr)),
+    let says = |last: &[u8]| stderr.windows(last.len()).any(|words| words == last);
+    Err(if says(b"out of memory") {
+        Failure::Memory(tool.memory)
+    } else if says(b"SIGXFSZ") || status.signal() == Some(Signal::SIGXFSZ as i32) {
+        Failure::TooLarge
+    } else {
+        Failure::Exit(said(tool, status, &stderr))
     })
 }
 
-const OUT_OF_MEMORY: &[u8] = b"out of memory";
+/// What a file may have that a tool writes. The largest is the index of a chart repository, of which the public ones have at
+/// most some 30 MiB.
+const FILE: u64 = 128 << 20;
 /// Addresses that Go sets apart at its start and hardly ever uses: a limit on addresses, which alone comes before the memory
 /// is taken, has to leave it these.
 const SET_APART: u64 = 2 << 30;
 /// How often it is looked at how much memory a tool has taken.
 const LOOK: Duration = Duration::from_millis(20);
 
-#[expect(clippy::disallowed_methods, reason = "this is the place")]
+/// Starts it from a thread that has restricted itself, and ends: what it starts is born with the restriction. To restrict a
+/// child between its fork and its exec would take unsafe code.
 fn spawn(tool: &Tool<'_>) -> io::Result<Child> {
-    Command::new(tool.program)
+    let runtime = Handle::current();
+    thread::scope(|scope| {
+        let confined = thread::Builder::new().name("tool".into()).spawn_scoped(scope, || {
+            let _runtime = runtime.enter();
+            confined::restrict(tool).map_err(io::Error::other)?;
+            command(tool).spawn()
+        });
+        confined?.join().unwrap_or_else(|_| Err(io::Error::other("a panic before it began")))
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+fn command(tool: &Tool<'_>) -> Command {
+    let mut command = Command::new(tool.program);
+    command
         .args(tool.args)
         .current_dir(tool.dir)
         .env_clear()
@@ -104,13 +146,18 @@ fn spawn(tool: &Tool<'_>) -> io::Result<Child> {
         .env("TMPDIR", tool.home)
         // It collects its garbage before it comes to the limit.
         .env("GOMEMLIMIT", (tool.memory / 10 * 9).to_string())
-        .envs(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:9")))
+        // It can't read how much of the processors the container has.
+        .env("GOMAXPROCS", thread::available_parallelism().map_or(1, usize::from).to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
+        .kill_on_drop(true);
+    if let May::Read | May::Write = tool.may {
+        let nowhere = |name| (name, "http://127.0.0.1:9");
+        command.envs(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(nowhere));
+    }
+    command
 }
 
 /// A process group that is killed when this is dropped.
@@ -121,20 +168,24 @@ impl Group {
         Self(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
     }
 
-    /// Sets how many addresses each of them may have. They have only just begun, so that none has had more.
+    /// Sets how many addresses each of them may have, and how long its files may be. They have only just begun, so that none
+    /// has had more.
     fn limit(&self, memory: u64) -> io::Result<()> {
         let Some(leader) =
             self.0.and_then(|leader| rustix::process::Pid::from_raw(leader.as_raw()))
         else {
             return Ok(());
         };
-        let addresses = Some(memory.saturating_add(SET_APART));
-        let limit = Rlimit { current: addresses, maximum: addresses };
-        match prlimit(Some(leader), Resource::As, limit) {
-            // It may have ended.
-            Ok(_) | Err(Errno::SRCH) => Ok(()),
-            Err(error) => Err(error.into()),
+        let addresses = memory.saturating_add(SET_APART);
+        for (resource, most) in [(Resource::Fsize, FILE), (Resource::As, addresses)] {
+            let limit = Rlimit { current: Some(most), maximum: Some(most) };
+            match prlimit(Some(leader), resource, limit) {
+                // It may have ended.
+                Ok(_) | Err(Errno::SRCH) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(())
     }
 
     /// Ends when the leader has taken more memory than that.
@@ -212,115 +263,4 @@ fn said(tool: &Tool<'_>, status: ExitStatus, stderr: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use tempfile::TempDir;
-
-    use super::*;
-
-    async fn shell(dir: &TempDir, script: &str, limit: Duration) -> Result<String, Failure> {
-        let args = ["-c", script].map(OsString::from);
-        let deadline = Instant::now() + limit;
-        let tool = Tool {
-            program: Path::new("/bin/sh"),
-            args: &args,
-            dir: dir.path(),
-            home: dir.path(),
-            deadline,
-            memory: 64 << 20,
-        };
-        output(&tool).await.map(|out| String::from_utf8(out).unwrap())
-    }
-
-    const LONG: Duration = Duration::from_secs(20);
-
-    /// How many processes have `marker` among their arguments.
-    fn alive(marker: &str) -> usize {
-        let running = |entry: std::fs::DirEntry| {
-            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&line).split('\0').any(|arg| arg == marker)
-        };
-        std::fs::read_dir("/proc").unwrap().flatten().map(running).filter(|r| *r).count()
-    }
-
-    async fn none_left(marker: &str) {
-        for _ in 0..100 {
-            if alive(marker) == 0 {
-                return;
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-        panic!("{} left", alive(marker));
-    }
-
-    #[tokio::test]
-    async fn it_gets_no_environment_and_its_failure_is_told_without_folders() {
-        let dir = TempDir::new().unwrap();
-        let out =
-            shell(&dir, "echo $HOME; echo ${KUBECONFIG-none} ${CARGO-none}", LONG).await.unwrap();
-        assert_eq!(out, format!("{}\nnone none\n", dir.path().display()));
-        let failed = shell(&dir, "echo x; echo \"Error: $HOME/a.yaml: bad\" >&2; exit 3", LONG)
-            .await
-            .unwrap_err();
-        assert_eq!(failed.to_string(), "a.yaml: bad");
-        assert_eq!(shell(&dir, "exit 3", LONG).await.unwrap_err().to_string(), "exit status: 3");
-        assert!(matches!(shell(&dir, "exec /nowhere/at/all", LONG).await, Err(Failure::Exit(_))));
-    }
-
-    #[tokio::test]
-    async fn what_it_prints_is_bounded() {
-        let dir = TempDir::new().unwrap();
-        let flood = shell(&dir, "exec /bin/cat /dev/zero", LONG).await;
-        assert!(matches!(flood, Err(Failure::TooMuch)));
-        let loud = "i=0; while [ $i -lt 30000 ]; do echo abcdefghij >&2; i=$((i+1)); done; echo last >&2; exit 1";
-        let text = shell(&dir, loud, LONG).await.unwrap_err().to_string();
-        assert!(text.len() < SHOWN + 10 && text.ends_with("last"), "{}", text.len());
-    }
-
-    #[tokio::test]
-    async fn what_it_and_its_children_allocate_is_bounded() {
-        let dir = TempDir::new().unwrap();
-        let limits = "while [ $(ulimit -v) = unlimited ]; do :; done; ulimit -v; (ulimit -v)";
-        assert_eq!(shell(&dir, limits, LONG).await.unwrap(), "2162688\n2162688\n");
-        // What a shell remembers, it takes.
-        let more =
-            "b=bbbbbbbb; while [ ${#b} -lt 500000 ]; do b=$b$b; done; while :; do a=$a$b; done";
-        let taken = shell(&dir, more, LONG).await.unwrap_err();
-        assert!(matches!(taken, Failure::Memory(_)), "{taken}");
-        let go = "echo 'fatal error: runtime: out of memory' >&2; echo goroutine 1 >&2; exit 2";
-        let text = shell(&dir, go, LONG).await.unwrap_err().to_string();
-        assert!(
-            text.contains("more memory than the 64 MiB") && !text.contains("goroutine"),
-            "{text}"
-        );
-    }
-
-    #[tokio::test]
-    async fn the_deadline_takes_everything_it_started_with_it() {
-        let dir = TempDir::new().unwrap();
-        let script = "/bin/sleep 311.25 & /bin/sleep 311.25 & wait";
-        let late = shell(&dir, script, Duration::from_millis(300)).await;
-        assert!(matches!(late, Err(Failure::Deadline)));
-        none_left("311.25").await;
-    }
-
-    #[tokio::test]
-    async fn a_caller_that_goes_away_takes_everything_with_it() {
-        let dir = TempDir::new().unwrap();
-        {
-            let run = shell(&dir, "/bin/sleep 312.25 & /bin/sleep 312.25 & wait", LONG);
-            tokio::select! {
-                _ = run => panic!("it must not end"),
-                () = async { while alive("312.25") < 2 { sleep(Duration::from_millis(5)).await } } => {}
-            }
-        }
-        none_left("312.25").await;
-    }
-
-    #[tokio::test]
-    async fn a_good_end_leaves_nobody_behind_either() {
-        let dir = TempDir::new().unwrap();
-        let script = "/bin/sleep 313.25 >/dev/null 2>&1 </dev/null & echo done";
-        assert_eq!(shell(&dir, script, LONG).await.unwrap(), "done\n");
-        none_left("313.25").await;
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! A Helm chart, rendered with the flags that Argo CD gives Helm for a native source.
 
-mod dependencies;
+pub(crate) mod dependencies;
 mod values;
 
 use std::collections::BTreeSet;
@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::blocking::blocking;
+use crate::exec::May;
 use crate::files::Files;
 use crate::options::FILE_PARAMETERS;
 use crate::renderer::Inputs;
@@ -44,11 +45,10 @@ pub(crate) async fn objects(
         flag.push(path);
         flag
     }));
-    let template = || program.run(&work, &inputs.folder, &args, deadline);
+    let template = || program.run(&work, &inputs.folder, &args, May::Read, deadline);
     let text = match template().await {
         Err(error) if dependencies::are_missing(&error) => {
-            read.dependencies.may_be_built()?;
-            program.run(&work, &inputs.folder, &dependencies::build(), deadline).await?;
+            read.dependencies.build(program, &work, &inputs.folder, deadline).await?;
             template().await?
         }
         text => text?,

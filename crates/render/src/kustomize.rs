@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::blocking::blocking;
+use crate::exec::May;
 use crate::files::{self, Files};
 use crate::source::{KUSTOMIZATIONS, Place};
 use crate::tools::{Program, Work};
@@ -45,7 +46,7 @@ pub(crate) async fn objects(
     let all = self::files(&files, folders).into_keys().map(str::to_owned).collect();
     let work = Work::of(Arc::clone(&files), all).await?;
     for edit in edits(options) {
-        program.run(&work, folder, &edit, deadline).await?;
+        program.run(&work, folder, &edit, May::Write, deadline).await?;
     }
     if let Some(name) = name.filter(|_| !options.patches.is_empty()) {
         let text = patched(&name, &work.read(&name)?, &options.patches)?;
@@ -54,11 +55,11 @@ pub(crate) async fn objects(
     if !components.is_empty() {
         let words = ["edit", "add", "component", "--"].map(OsString::from).into_iter();
         let edit: Vec<_> = words.chain(components.into_iter().map(OsString::from)).collect();
-        program.run(&work, folder, &edit, deadline).await?;
+        program.run(&work, folder, &edit, May::Write, deadline).await?;
     }
     let words = ["build", "."].map(OsString::from).into_iter();
     let build: Vec<_> = words.chain(options.build_options.iter().map(OsString::from)).collect();
-    let text = program.run(&work, folder, &build, deadline).await?;
+    let text = program.run(&work, folder, &build, May::Read, deadline).await?;
     blocking(move || documents::objects("the output of kustomize", &text)).await?
 }
 
@@ -191,7 +192,7 @@ impl Walk<'_> {
             Some(path) if self.files.get(&path).is_some() => Ok(None),
             Some(path) if self.files.has_folder(&path) => Ok(Some(path)),
             _ if is_remote(entry) => Err(RenderError::Input(format!(
-                "{name} names the remote base {entry:?}; the plugin fetches nothing. Copy it into the repository"
+                "{name} names the remote base {entry:?}; the plugin fetches no bases. Copy it into the repository"
             ))),
             _ => Err(self.place.missing(name, entry, folder)),
         }
@@ -261,7 +262,7 @@ fn no_urls(name: &str, field: &str, value: &Value) -> Result<(), RenderError> {
 
 fn url(name: &str, url: &str) -> RenderError {
     RenderError::Input(format!(
-        "{name} reads {url:?}; the plugin fetches nothing. Copy it into the repository"
+        "{name} reads {url:?}; the plugin fetches no files. Copy it into the repository"
     ))
 }
 
@@ -326,10 +327,10 @@ mod tests {
             check(&format!("Components: [{remote:?}]"), "remote base");
             check(&format!("transformers: [{remote:?}]"), "remote base");
         }
-        check("patches: [{path: 'https://example.com/p.yaml'}]", "fetches nothing");
+        check("patches: [{path: 'https://example.com/p.yaml'}]", "fetches no files");
         check("configMapGenerator: [{name: a, files: ['x=https://example.com/f']}]", "Copy it");
-        check("crds: ['http://169.254.169.254/latest']", "fetches nothing");
-        check("openapi: {path: 'https://example.com/'}", "fetches nothing");
+        check("crds: ['http://169.254.169.254/latest']", "fetches no files");
+        check("openapi: {path: 'https://example.com/'}", "fetches no files");
         check("helmCharts: [{name: x}]", "uses helmcharts");
         check("resources: [gone.yaml]", "\"gone.yaml\", which is not there");
         check("resources: [../../elsewhere]", "lies outside of the repository");

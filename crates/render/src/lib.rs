@@ -5,8 +5,8 @@
 //! in the Freight changes; the base, with the images of the Freight put in, and its provenance where that is wanted, is the
 //! result. Bases are kept by content, so that a promotion is a copy with other strings in it.
 //!
-//! *Guarantees*: no answer is empty; equal inputs give equal bytes; nothing is fetched; what a tool reads is what was
-//! handed in, and what it starts dies with it.
+//! *Guarantees*: no answer is empty; equal inputs give equal bytes; what a tool reads is what was handed in,
+//! and what it starts dies with it; nothing is fetched but dependencies of charts, in versions that the inputs settle.
 //!
 //! Absent on purpose: the cluster, archives, the clock.
 

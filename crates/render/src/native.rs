@@ -12,6 +12,8 @@ use tokio::time::Instant;
 use wharfinger_api::argocd::Source;
 
 use crate::blocking::blocking;
+use crate::exec::May;
+use crate::helm::dependencies::{self, Dependencies};
 use crate::tools::{Program, Work};
 use crate::{Files, Kind, Options, RenderError, Renderer, Target, Variables, documents, plain};
 
@@ -46,15 +48,23 @@ impl Renderer {
             _ => (Vec::new(), template(native, &files, &work)?),
         };
         for command in before {
-            run(program, &work, native, &command, deadline).await?;
+            run(program, &work, native, &command, May::Write, deadline).await?;
         }
         if kind == Kind::Kustomize {
             patch(native, &files, &work)?;
             if let Some(command) = components(native, &files) {
-                run(program, &work, native, &command, deadline).await?;
+                run(program, &work, native, &command, May::Write, deadline).await?;
             }
         }
-        let text = run(program, &work, native, &last, deadline).await?;
+        let last = || run(program, &work, native, &last, May::Read, deadline);
+        let text = match last().await {
+            Err(error) if dependencies::are_missing(&error) => {
+                let needed = Dependencies::of(&files, native.folder);
+                needed.build(program, &work, native.folder, deadline).await?;
+                last().await?
+            }
+            text => text?,
+        };
         blocking(move || documents::objects("what the tool printed", &text)).await?
     }
 }
@@ -72,10 +82,11 @@ async fn run(
     work: &Work,
     native: &Native<'_>,
     command: &[String],
+    may: May<'_>,
     deadline: Instant,
 ) -> Result<String, RenderError> {
     let command: Vec<OsString> = command.iter().map(OsString::from).collect();
-    program.run(work, native.folder, &command, deadline).await
+    program.run(work, native.folder, &command, may, deadline).await
 }
 
 async fn directory(native: &Native<'_>, files: Arc<Files>) -> Result<Vec<Value>, RenderError> {

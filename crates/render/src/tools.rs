@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::blocking::blocking;
-use crate::exec::{self, Failure, Tool};
+use crate::exec::{self, Failure, May, Tool};
 use crate::{Files, RenderError};
 
 /// The programs that are there. One that is not is missed by whoever needs it, and by nobody else.
@@ -54,6 +54,9 @@ impl Tools {
 
     /// Looks for the programs in the folders of `path`, which is what `PATH` holds.
     pub async fn find(path: &OsStr) -> Self {
+        for gap in exec::gaps() {
+            warn!(gap, "Not everything is kept from Helm and Kustomize that should be");
+        }
         let helm = Program::find("helm", path, &["version", "--short"]).await;
         let kustomize = Program::find("kustomize", path, &["version"]).await;
         Self { helm, kustomize }
@@ -88,7 +91,16 @@ impl Program {
         let args: Vec<OsString> = ask.iter().map(OsString::from).collect();
         let deadline = Instant::now() + ASKING;
         let (dir, memory) = (home.path(), Tools::MEMORY);
-        let tool = Tool { program, args: &args, dir, home: dir, deadline, memory };
+        let tool = Tool {
+            program,
+            args: &args,
+            source: dir,
+            dir,
+            home: dir,
+            may: May::Read,
+            deadline,
+            memory,
+        };
         let out = exec::output(&tool).await.map_err(|e| e.to_string())?;
         Ok(String::from_utf8_lossy(&out).into_owned())
     }
@@ -99,11 +111,13 @@ impl Program {
         work: &Work,
         folder: &str,
         args: &[OsString],
+        may: May<'_>,
         deadline: Instant,
     ) -> Result<String, RenderError> {
-        let (dir, home) = (work.source().join(folder), work.home());
-        let memory = self.memory;
-        let tool = Tool { program: &self.path, args, dir: &dir, home: &home, deadline, memory };
+        let (source, home) = (work.source(), work.home());
+        let (dir, memory) = (source.join(folder), self.memory);
+        let (program, source, home) = (&*self.path, &*source, &*home);
+        let tool = Tool { program, args, source, dir: &dir, home, may, deadline, memory };
         let failed = |text: String| RenderError::Tool {
             tool: self.name,
             text: text.replace(&work.shown(), ""),
@@ -111,7 +125,9 @@ impl Program {
         let out = exec::output(&tool).await.map_err(|failure| match failure {
             Failure::Start(e) => RenderError::internal(self.name, &e),
             Failure::Exit(text) => failed(text),
-            Failure::TooMuch | Failure::Memory(_) => failed(failure.to_string()),
+            Failure::TooMuch | Failure::TooLarge | Failure::Memory(_) => {
+                failed(failure.to_string())
+            }
             Failure::Deadline => RenderError::Deadline,
         })?;
         String::from_utf8(out).map_err(|_| failed("what it printed is not UTF-8".into()))

@@ -47,7 +47,7 @@ const REFUSED: &[Row] = &[
         files: &[],
         folder: "chart",
         parameters: r#"[{"name":"fileParameters","map":{"a":"https://example.com/a.pem"}}]"#,
-        says: "is remote; the plugin fetches nothing",
+        says: "is remote; the plugin fetches no files",
     },
     Row {
         what: "files outside of the repository, or of what `manifest-generate-paths` covers",
@@ -58,7 +58,7 @@ const REFUSED: &[Row] = &[
         says: "lies outside of the repository",
     },
     Row {
-        what: "dependencies of a chart that would have to be fetched, public ones and private ones",
+        what: "dependencies of a chart from a repository or a registry that asks for credentials",
         instead: "run `helm dependency build` and commit what it puts into `charts`; or publish the chart with them, and take it as the source",
         files: &[(
             "chart/Chart.yaml",
@@ -66,15 +66,48 @@ const REFUSED: &[Row] = &[
         )],
         folder: "chart",
         parameters: "",
-        says: "the chart needs db of https://charts.example.com",
+        says: "can't fetch db of https://charts.example.com anonymously",
+    },
+    Row {
+        what: "dependencies that no commit settles: a range as `version`, and no `Chart.lock`",
+        instead: "run `helm dependency update` and commit `Chart.lock`; or name one version, as `1.2.3`",
+        files: &[(
+            "chart/Chart.yaml",
+            "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: ^1, repository: 'https://charts.example.com'}]\n",
+        )],
+        folder: "chart",
+        parameters: "",
+        says: "no Chart.lock that says in which version to fetch db ^1",
+    },
+    Row {
+        what: "dependencies from a repository by its name, `@acme` or `alias:acme`",
+        instead: "write the repository's URL, and run `helm dependency update`; or commit what it puts into `charts`",
+        files: &[(
+            "chart/Chart.yaml",
+            "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: 1.0.0, repository: '@acme'}]\n",
+        )],
+        folder: "chart",
+        parameters: "",
+        says: "@acme is a name of helm repo add",
+    },
+    Row {
+        what: "dependencies from a folder outside of the repository, and by other protocols than HTTP and OCI",
+        instead: "commit what `helm dependency build` puts into `charts`",
+        files: &[(
+            "chart/Chart.yaml",
+            "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: 1.0.0, repository: 'file:///charts/db'}]\n",
+        )],
+        folder: "chart",
+        parameters: "",
+        says: "file:///charts/db is not in the repository",
     },
     Row {
         what: "`helm.passCredentials`",
-        instead: "remove it; nothing is fetched",
+        instead: "remove it, and commit dependencies that take credentials into the chart's folder `charts`",
         files: &[],
         folder: "chart",
         parameters: r#"[{"name":"passCredentials","string":"true"}]"#,
-        says: "has no credentials and fetches nothing",
+        says: "the plugin has no credentials",
     },
     Row {
         what: "`kustomize.version`, `helm.version`",
@@ -234,10 +267,11 @@ async fn every_refusal_is_one() {
     }
 }
 
-/// Stand-ins that miss a dependency as Helm does, and build nothing: a refusal needs no more of them.
+/// Stand-ins that miss a dependency as Helm does, and come to a repository that lets nobody in: a refusal needs no more of
+/// them.
 async fn tools() -> (TempDir, Tools) {
     let folder = TempDir::new().unwrap();
-    let script = "#!/bin/sh\n[ $1 = version ] && echo v1 && exit\necho 'Error: found in Chart.yaml, but missing in charts/ directory: db' >&2\nexit 1\n";
+    let script = "#!/bin/sh\n[ $1 = version ] && echo v1 && exit\n[ $1 = repo ] && echo 'Error: failed to fetch https://charts.example.com/index.yaml : 401 Unauthorized' >&2 && exit 1\necho 'Error: found in Chart.yaml, but missing in charts/ directory: db' >&2\nexit 1\n";
     for name in ["helm", "kustomize"] {
         let path = folder.path().join(name);
         fs::write(&path, script).unwrap();

@@ -76,7 +76,7 @@ fn path(place: Place<'_>, parameter: &str, name: &str) -> Result<String, RenderE
     }
     if name.contains("://") {
         return Err(RenderError::Input(format!(
-            "{} names {name:?}, which is remote; the plugin fetches nothing. Copy it into the repository",
+            "{} names {name:?}, which is remote; the plugin fetches no files. Copy it into the repository",
             at(parameter)
         )));
     }

@@ -333,7 +333,7 @@ impl Options {
         Absent {
             name: "passCredentials",
             kind: Kind::Helm,
-            instead: "the plugin has no credentials and fetches nothing; put the chart's dependencies into the repository",
+            instead: "the plugin has no credentials; put dependencies that take some into the chart's folder charts",
         },
         Absent {
             name: "jsonnet",
