@@ -8,6 +8,7 @@ mod answer;
 mod deletion;
 mod discovery;
 mod events;
+mod kargo;
 mod kinds;
 #[cfg(feature = "kubernetes")]
 mod kubectl;
@@ -113,6 +114,10 @@ cases! {
     }
     kinds {
         what_was_sent_comes_back
+    }
+    kargo {
+        what_kargo_takes_is_taken
+        what_kargo_refuses_is_refused
     }
     deletion {
         a_deletion_is_answered_with_a_status

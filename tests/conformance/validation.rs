@@ -110,7 +110,7 @@ pub(crate) async fn promotions_are_checked(s: Server) -> Result<()> {
         json!({ "stage": "x", "steps": steps }),
         json!({ "stage": "x", "freight": "f", "origin": { "kind": "Warehouse", "name": "w" }, "steps": steps }),
     ] {
-        let causes = ["<nil>: Invalid value: exactly one of freight and origin must be set"];
+        let causes = ["spec: Invalid value: exactly one of freight and origin must be set"];
         s.post(PROMOTIONS, promotion(spec)).await?.invalid(name, &causes)?;
     }
     s.post(PROMOTIONS, promotion(json!({ "stage": "x", "freight": "f", "steps": steps })))

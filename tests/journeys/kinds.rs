@@ -55,7 +55,7 @@ async fn freight_that_is_held_stays_and_an_approval_is_told() -> Result<()> {
     let (v1, v2) = (story.freight("v1").await?, story.freight("v2").await?);
     story.promoted("dev", "v1").await?;
     story.promoted("dev", "v2").await?;
-    let held = refused(story.admin.delete("freights", "shop", &v2).await, "in-use")?;
+    let held = refused(story.admin.delete("freights", "shop", &v2).await, "freight-held")?;
     ensure!(held.contains("Stage shop:dev holds this Freight"), "{held}");
     story.admin.delete("freights", "shop", &v1).await?;
     let images = json!([{ "repoURL": "ghcr.io/acme/web", "tag": "v3" }]);

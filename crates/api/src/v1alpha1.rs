@@ -1,4 +1,4 @@
-//! Kargo's kinds, one a file. `manifests/crds` is generated from here.
+//! Kargo's kinds, one a file. `manifests/crds` is generated from here, and `tests/kargo.rs` compares it with Kargo's.
 
 mod cluster_config;
 mod config_status;
@@ -12,6 +12,7 @@ mod promotion_request;
 mod promotion_task;
 mod receiver;
 mod schema;
+mod selector;
 mod stage;
 mod target;
 mod warehouse;
@@ -28,6 +29,7 @@ pub use promotion_request::*;
 pub use promotion_task::*;
 pub use receiver::*;
 pub use schema::crds;
+pub use selector::*;
 pub use stage::*;
 pub use target::*;
 pub use warehouse::*;

@@ -279,7 +279,9 @@ impl<'a> Context<'a> {
             "{what} is written by Wharfinger's controller alone, not by {}",
             self.review.user
         );
-        Err(Check::failed(Code::StatusGuard, text).into())
+        Err(Check::failed(Code::StatusGuard, text)
+            .fix("Leave the status out of what you write. What a Stage holds changes by a promotion: wharf promote, or wharf rollback")
+            .into())
     }
 
     /// Whether the writer has a permission.
@@ -340,7 +342,9 @@ fn read<T: DeserializeOwned>(object: &Value, which: &str) -> Result<T, Stop> {
 fn unreadable(which: &str, why: &str) -> Stop {
     // The text of an error may repeat what was sent, at any length.
     let why: String = why.chars().take(200).collect();
-    Check::failed(Code::Unreadable, format!("the object {which} can't be read: {why}")).into()
+    Check::failed(Code::Unreadable, format!("the object {which} can't be read: {why}"))
+        .fix("Write it in the form that kubectl explain shows for its kind")
+        .into()
 }
 
 /// Annotations that mean something only because nobody can change them later.
@@ -350,7 +354,9 @@ fn kept(context: &Context<'_>, keys: &[&str]) -> Result<(), Stop> {
         keys.iter().find(|key| Context::annotation(old, key) != Context::annotation(new, key));
     match changed {
         Some(key) => {
-            Err(Check::failed(Code::Immutable, format!("annotation {key} can't be changed")).into())
+            Err(Check::failed(Code::Immutable, format!("annotation {key} can't be changed"))
+                .fix("Leave it as it is. What needs another takes another Promotion")
+                .into())
         }
         None => Ok(()),
     }

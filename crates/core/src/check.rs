@@ -48,7 +48,7 @@ pub enum Code {
     Unassigned,
     /// The Stage does not exist.
     StageMissing,
-    /// An operation brings sources, manifests or resources of its own.
+    /// An operation brings sources or manifests of its own.
     OperationSource,
     /// The status of an operation was written by somebody other than its controller.
     OperationState,
@@ -60,6 +60,8 @@ pub enum Code {
     BreakGlass,
     /// Applications still name the object.
     InUse,
+    /// A Stage holds the Freight.
+    FreightHeld,
     /// The caller lacks a permission.
     Permission,
     /// The field may be written by the controllers alone.

@@ -141,10 +141,10 @@ pub struct Chart {
 /// An artifact of a type that this API knows nothing about.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("required" = ["artifactType", "subscriptionName", "version"]))]
+#[schemars(extend("required" = ["subscriptionName", "version"]))]
 pub struct ArtifactReference {
     /// What kind of artifact it is.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1))]
     pub artifact_type: String,
     /// The subscription that found it.
@@ -234,6 +234,7 @@ pub struct FreightReference {
 /// What a Stage holds: one piece of Freight for each origin it requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["id"]))]
 pub struct FreightCollection {
     /// A hash of the names of the Freight in it.
     #[serde(default)]

@@ -52,6 +52,7 @@ pub struct ProjectConfigSpec {
 pub struct PromotionPolicy {
     /// The name of the one Stage. Deprecated: use `stageSelector.name`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(regex(pattern = schema::NAME))]
     pub stage: String,
     /// The Stages.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,26 +25,30 @@ use super::{FreightCollection, FreightOrigin, FreightReference, schema};
     printcolumn = r#"{"name":"Stage","type":"string","jsonPath":".spec.stage"}"#,
     printcolumn = r#"{"name":"Freight","type":"string","jsonPath":".spec.freight"}"#,
     printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
-    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
-    validation = Rule::new("has(self.spec.freight) != has(self.spec.origin)").message("exactly one of freight and origin must be set"),
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("required" = ["stage", "steps"]))]
+#[schemars(extend(
+    "required" = ["stage", "steps"],
+    "x-kubernetes-validations" = [{ "rule": "has(self.freight) != has(self.origin)", "message": "exactly one of freight and origin must be set" }]
+))]
 pub struct PromotionSpec {
     /// The Stage to promote to.
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        regex(pattern = schema::NAME)
     )]
     pub stage: String,
     /// The name of the Freight to promote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = schema::NAME))]
     pub freight: Option<String>,
     /// Promote whatever Freight of this origin automatic promotion would choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<FreightOrigin>,
     /// The Target to promote to, for Stages that have Targets.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253), regex(pattern = schema::NAME))]
     pub target: String,
     /// Values that the steps may use. Taken from the Stage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -101,11 +105,11 @@ pub struct PromotionStep {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PromotionTaskReference {
     /// The task's name.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = schema::NAME))]
     pub name: String,
-    /// The task's kind. Empty means PromotionTask.
+    /// The task's kind. Absent means PromotionTask.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(extend("enum" = ["PromotionTask", "ClusterPromotionTask", ""]))]
+    #[schemars(extend("enum" = ["PromotionTask", "ClusterPromotionTask"]))]
     pub kind: String,
 }
 
@@ -165,6 +169,7 @@ pub struct PromotionStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthCheckStep {
     /// The check.
+    #[schemars(length(min = 1))]
     pub uses: String,
     /// What the check is to work with.
     #[serde(default, skip_serializing_if = "Value::is_null")]
@@ -188,7 +193,7 @@ pub struct StepExecutionMetadata {
     pub finished_at: Option<Time>,
     /// How many errors the step has met.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_count: Option<u32>,
+    pub error_count: Option<i32>,
     /// `Running`, `Succeeded`, `Failed`, `Errored`, `Aborted` or `Skipped`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub status: String,

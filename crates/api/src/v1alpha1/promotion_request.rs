@@ -30,25 +30,27 @@ pub struct PromotionRequestSpec {
     /// The Stage to promote to. Can't be changed.
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
+        regex(pattern = schema::NAME),
         extend("x-kubernetes-validations" = [{ "rule": "self == oldSelf", "message": "stage can't be changed" }])
     )]
     pub stage: String,
     /// The name of the Freight to promote. Can't be changed.
     #[schemars(
-        length(min = 1),
+        length(min = 1, max = 253),
+        regex(pattern = schema::NAME),
         extend("x-kubernetes-validations" = [{ "rule": "self == oldSelf", "message": "freight can't be changed" }])
     )]
     pub freight: String,
     /// The Targets to promote to. May be empty.
     #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub targets: Vec<RequestedTarget>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestedTarget {
     /// The Target's name.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = schema::NAME))]
     pub name: String,
 }
 
@@ -64,6 +66,7 @@ pub struct PromotionRequestStatus {
     pub phase: String,
     /// How it goes, one entry a Target.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub targets: Vec<TargetProgress>,
     /// How many Targets are how far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,6 +87,7 @@ pub struct PromotionRequestStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetProgress {
     /// The Target's name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = schema::NAME))]
     pub name: String,
     /// The Promotion to it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -97,20 +101,20 @@ pub struct TargetProgress {
 pub struct TargetSummary {
     /// Promotions that have not begun.
     #[serde(default)]
-    pub pending: i64,
+    pub pending: i32,
     /// Promotions that run.
     #[serde(default)]
-    pub running: i64,
+    pub running: i32,
     /// Promotions that succeeded.
     #[serde(default)]
-    pub succeeded: i64,
+    pub succeeded: i32,
     /// Promotions that failed.
     #[serde(default)]
-    pub failed: i64,
+    pub failed: i32,
     /// Promotions that could not be carried out.
     #[serde(default)]
-    pub errored: i64,
+    pub errored: i32,
     /// Promotions that were aborted.
     #[serde(default)]
-    pub aborted: i64,
+    pub aborted: i32,
 }

@@ -6,6 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{schema, selector};
+
 /// Receives what one registry or Git host sends when something new is there. Exactly one of its types is set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -15,7 +17,7 @@ pub struct WebhookReceiver {
     #[serde(default)]
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        regex(pattern = schema::NAME)
     )]
     pub name: String,
     /// Artifactory. The Secret's key is `secret-token`.
@@ -72,14 +74,15 @@ pub struct ArtifactoryReceiver {
 pub struct GenericReceiver {
     /// The Secret by which the sender is known.
     pub secret_ref: LocalReference,
-    /// What to do about a request. At least one.
+    /// What to do about a request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub actions: Vec<GenericAction>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("required" = ["action", "targetSelectionCriteria"]))]
+#[schemars(extend("required" = ["action"]))]
 pub struct GenericAction {
     /// What to do with the targets. Only `Refresh` exists.
     #[serde(default)]
@@ -91,8 +94,8 @@ pub struct GenericAction {
     /// Values for the action.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
-    /// What to act on. At least one.
-    #[serde(default)]
+    /// What to act on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub target_selection_criteria: Vec<TargetSelectionCriteria>,
 }
@@ -111,6 +114,7 @@ pub struct TargetSelectionCriteria {
     pub name: String,
     /// Labels of the objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "selector::labels")]
     pub label_selector: Option<LabelSelector>,
     /// What the objects subscribe to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,7 +124,8 @@ pub struct TargetSelectionCriteria {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexSelector {
-    /// Conditions; all have to hold. At least one.
+    /// Conditions; all have to hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub match_indices: Vec<IndexRequirement>,
 }
@@ -130,14 +135,14 @@ pub struct IndexRequirement {
     /// What to look at.
     #[schemars(extend("enum" = ["subscribedURLs", "receiverPaths"]))]
     pub key: String,
-    /// How to compare.
-    #[schemars(extend("enum" = ["Equals", "NotEquals"]))]
+    /// How to compare: `Equals` or `NotEquals`.
     pub operator: String,
     /// What to compare with. May hold expressions.
     pub value: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct LocalReference {
     /// The name of the object.
     #[serde(default, skip_serializing_if = "String::is_empty")]

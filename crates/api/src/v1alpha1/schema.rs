@@ -1,11 +1,16 @@
 //! The CustomResourceDefinitions, and the schema fragments that several kinds share.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSON,
+};
 use kube::CustomResourceExt as _;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::{GROUP, VERSION, freight, project};
+
+/// The names that Kubernetes takes for most objects: labels of DNS, joined by dots.
+pub(super) const NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
 /// The definitions of every kind, ordered by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
@@ -22,7 +27,26 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         super::Target::crd(),
         super::Warehouse::crd(),
     ];
-    crds.into_iter().map(as_kubernetes_writes_it).collect()
+    crds.into_iter().map(as_kubernetes_writes_it).map(spec_may_be_absent).collect()
+}
+
+/// The kinds of which an object without a spec is one with an empty spec.
+const WITHOUT_SPEC: [&str; 3] = ["ClusterConfig", "ProjectConfig", "Target"];
+
+/// Lets the API server put an empty spec where there is none, so that whoever reads finds one.
+fn spec_may_be_absent(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    if WITHOUT_SPEC.contains(&crd.spec.names.kind.as_str()) {
+        for version in &mut crd.spec.versions {
+            let schema = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut());
+            let Some(schema) = schema else { continue };
+            schema.required = None;
+            let spec = schema.properties.as_mut().and_then(|fields| fields.get_mut("spec"));
+            if let Some(spec) = spec {
+                spec.default = Some(JSON(Value::Object(serde_json::Map::new())));
+            }
+        }
+    }
+    crd
 }
 
 /// Mends what a derived schema says about Rust and not about the API: that an absent field has an empty default, that an
@@ -116,13 +140,9 @@ pub(super) fn any_map(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// A list of objects that are understood in code.
-pub(super) fn any_objects(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array",
-        "minItems": 1,
-        "items": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
-    })
+/// A list of what is understood in code.
+pub(super) fn some_of_anything(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "minItems": 1, "items": any(generator) })
 }
 
 /// A list of policies, each of which is about one Stage by name or about some by a selector.
@@ -172,11 +192,11 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
             "type": "object",
             "required": ["type", "status", "lastTransitionTime", "reason", "message"],
             "properties": {
-                "type": { "description": "What it is about, such as `Ready`.", "type": "string", "maxLength": 316 },
+                "type": { "description": "What it is about, such as `Ready`.", "type": "string", "maxLength": 316, "pattern": r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$" },
                 "status": { "description": "Whether it holds.", "type": "string", "enum": ["True", "False", "Unknown"] },
                 "observedGeneration": { "description": "The generation of the spec that it is about.", "type": "integer", "format": "int64", "minimum": 0 },
                 "lastTransitionTime": { "description": "When `status` last changed.", "type": "string", "format": "date-time" },
-                "reason": { "description": "Why, in one word for programs.", "type": "string", "minLength": 1, "maxLength": 1024 },
+                "reason": { "description": "Why, in one word for programs.", "type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$" },
                 "message": { "description": "Why, for people.", "type": "string", "maxLength": 32768 },
             },
         },

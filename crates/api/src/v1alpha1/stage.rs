@@ -12,7 +12,7 @@ use crate::additions::Assignment;
 
 use super::{
     ExpressionVariable, FreightCollection, FreightOrigin, FreightReference, PromotionStatus,
-    PromotionStep, schema,
+    PromotionStep, schema, selector,
 };
 
 /// An environment, or one step on the way to it.
@@ -96,9 +96,9 @@ pub struct FreightSources {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoPromotionOptions {
-    /// The newest Freight that is available, or what the one upstream Stage holds. Empty means the newest.
+    /// The newest Freight that is available, or what the one upstream Stage holds. Absent means the newest.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(extend("enum" = ["NewestFreight", "MatchUpstream", ""]))]
+    #[schemars(extend("enum" = ["NewestFreight", "MatchUpstream"]))]
     pub selection_policy: String,
 }
 
@@ -136,11 +136,10 @@ pub struct Verification {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AnalysisTemplateReference {
     /// The template's name.
-    #[schemars(length(min = 1))]
     pub name: String,
-    /// The template's kind. Empty means AnalysisTemplate.
+    /// The template's kind. Absent means AnalysisTemplate.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(extend("enum" = ["AnalysisTemplate", "ClusterAnalysisTemplate", ""]))]
+    #[schemars(extend("enum" = ["AnalysisTemplate", "ClusterAnalysisTemplate"]))]
     pub kind: String,
 }
 
@@ -157,16 +156,17 @@ pub struct AnalysisRunMetadata {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AnalysisRunArgument {
     /// The argument's name.
-    #[schemars(length(min = 1))]
     pub name: String,
     /// The argument's value. May hold expressions.
     pub value: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("required" = ["selectors"]))]
 pub struct TargetSelection {
-    /// Targets that match any of these.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Targets that match any of these. May be empty.
+    #[serde(default)]
+    #[schemars(schema_with = "selector::atomic_list_of_labels")]
     pub selectors: Vec<LabelSelector>,
 }
 
@@ -199,13 +199,11 @@ pub struct StageStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_promotion: Option<PromotionReference>,
     /// The PromotionRequest that is being carried out.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    #[schemars(schema_with = "schema::any")]
-    pub current_promotion_request: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_promotion_request: Option<PromotionRequestReference>,
     /// The last PromotionRequest that ended.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    #[schemars(schema_with = "schema::any")]
-    pub last_promotion_request: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_promotion_request: Option<PromotionRequestReference>,
     /// Whether new Freight is promoted here without being asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub auto_promotion_enabled: bool,
@@ -264,6 +262,30 @@ pub struct PromotionReference {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+pub struct PromotionRequestReference {
+    /// The name of the PromotionRequest.
+    pub name: String,
+    /// The Freight it promotes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freight: Option<RequestedFreight>,
+    /// `Pending`, `Running`, `Succeeded`, `Failed` or `Errored`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub phase: String,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub finished_at: Option<Time>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RequestedFreight {
+    /// The name of the Freight.
+    pub name: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["closed"]))]
 pub struct PromotionWindowStatus {
     /// Promotions are not allowed now.
     #[serde(default)]
@@ -286,6 +308,7 @@ pub struct PromotionWindowStatus {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["freightName", "origin"]))]
 pub struct AutoPromotionHold {
     /// The Freight that was chosen by hand.
     #[serde(default)]
@@ -335,12 +358,13 @@ pub struct VerificationInfo {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("required" = ["namespace", "name", "phase"]))]
 pub struct AnalysisRunReference {
     /// The AnalysisRun's namespace.
     pub namespace: String,
     /// The AnalysisRun's name.
     pub name: String,
     /// The AnalysisRun's phase.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub phase: String,
 }

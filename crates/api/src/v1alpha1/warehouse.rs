@@ -25,6 +25,7 @@ use super::schema;
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["interval", "subscriptions"]))]
 pub struct WarehouseSpec {
     /// The controller that looks after this Warehouse. Empty means the default one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -38,7 +39,7 @@ pub struct WarehouseSpec {
     #[schemars(extend("enum" = ["Automatic", "Manual"]))]
     pub freight_creation_policy: String,
     /// The repositories to watch. Each item has one of `git`, `image` and `chart`, and perhaps a `name`.
-    #[schemars(schema_with = "schema::any_objects")]
+    #[schemars(schema_with = "schema::some_of_anything")]
     pub subscriptions: Vec<Value>,
     /// What has to hold for Freight to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,7 +108,12 @@ pub struct DiscoveredArtifacts {
 pub struct GitDiscoveryResult {
     /// The URL of the Git repository.
     #[serde(rename = "repoURL")]
-    #[schemars(length(min = 1))]
+    #[schemars(
+        length(min = 1),
+        regex(
+            pattern = r"(?:^(ssh|https?)://(?:([\w-]+)(:(.+))?@)?([\w-]+(?:\.[\w-]+)*)(?::(\d{1,5}))?(/.*)$)|(?:^([\w-]+)@([\w+]+(?:\.[\w-]+)*):(/?.*))"
+        )
+    )]
     pub repo_url: String,
     /// The subscription's name, if it has one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -125,6 +131,7 @@ pub struct GitDiscoveryResult {
 pub struct DiscoveredCommit {
     /// The commit's full SHA.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(min = 1))]
     pub id: String,
     /// The branch on which it was found.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -161,8 +168,10 @@ pub struct ObservedRefs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObservedTag {
     /// The tag.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// The commit it names.
+    #[schemars(length(min = 1))]
     pub id: String,
 }
 
@@ -225,9 +234,11 @@ pub struct ChartDiscoveryResult {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["name"]))]
 pub struct DiscoveryResult {
     /// The subscription's name.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
+    #[schemars(length(min = 1))]
     pub name: String,
     /// What was found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

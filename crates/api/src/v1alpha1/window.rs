@@ -1,9 +1,9 @@
-//! When promotions are allowed, and which Stages a policy is about.
+//! When promotions are allowed.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+
+use super::{NameOrLabels, schema};
 
 /// Times at which promotions are allowed, or forbidden.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,7 +14,7 @@ pub struct PromotionWindow {
     #[serde(default)]
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        regex(pattern = schema::NAME)
     )]
     pub name: String,
     /// The Stages it is about. Absent means all.
@@ -36,29 +36,4 @@ pub struct PromotionWindow {
     /// When the window that opened first closes, written like `dtstart`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub dtend: String,
-}
-
-/// Chooses objects by name, by labels, or by both; both have to match.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct NameOrLabels {
-    /// The name; or a pattern, with `glob:`, `regex:` or `regexp:` in front.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub name: String,
-    /// Labels that have to be there, with these values.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub match_labels: BTreeMap<String, String>,
-    /// Conditions on labels; all have to hold.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub match_expressions: Vec<LabelSelectorRequirement>,
-}
-
-impl NameOrLabels {
-    /// The part that is about labels.
-    pub fn labels(&self) -> LabelSelector {
-        LabelSelector {
-            match_labels: Some(self.match_labels.clone()).filter(|labels| !labels.is_empty()),
-            match_expressions: Some(self.match_expressions.clone()).filter(|e| !e.is_empty()),
-        }
-    }
 }

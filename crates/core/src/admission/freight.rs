@@ -90,7 +90,7 @@ fn delete(context: &Context<'_>) -> Result<(), Stop> {
         if holds.is_some_and(|status| freight::holds(status, &name)) {
             let text = format!("Stage {on} holds this Freight");
             let fix = format!("Promote other Freight to Stage {stage} first");
-            return Err(Check::failed(Code::InUse, text).fix(fix).into());
+            return Err(Check::failed(Code::FreightHeld, text).fix(fix).into());
         }
     }
     Ok(())

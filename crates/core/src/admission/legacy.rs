@@ -121,9 +121,10 @@ fn requested(context: &Context<'_>, object: &Value, old: &Value) -> Result<Value
                 .into());
         }
         // A Stage names the origin of all it requests, however far away that is: nothing is to be followed further.
-        let on: StageName = format!("{project}:{name}")
-            .parse()
-            .map_err(|e| Check::failed(Code::StageMissing, format!("spec.subscriptions: {e}")))?;
+        let on: StageName = format!("{project}:{name}").parse().map_err(|e| {
+            Check::failed(Code::StageMissing, format!("spec.subscriptions: {e}"))
+                .fix("Name Stages of the same Project: wharf get stages")
+        })?;
         let stage = context.facts.stage_live(&on)?.ok_or_else(|| missing(&on, own))?;
         upstream.push((name, stage));
     }

@@ -199,14 +199,18 @@ fn stage_of(promotion: &Promotion) -> Result<StageName, Stop> {
     let project = promotion.metadata.namespace.as_deref().unwrap_or_default();
     // Before a schema has seen it, it may be any text; and it becomes part of a request.
     let name = format!("{project}:{}", promotion.spec.stage).parse();
-    Ok(name.map_err(|e| Check::failed(Code::StageMissing, format!("spec.stage: {e}")))?)
+    Ok(name.map_err(|e| {
+        Check::failed(Code::StageMissing, format!("spec.stage: {e}"))
+            .fix("Name a Stage of the Promotion's own Project: wharf get stages")
+    })?)
 }
 
 fn missing(on: &StageName) -> Check {
     Check::failed(
         Code::StageMissing,
-        format!("there is no Stage {} in Project {}", on.stage, on.project),
+        format!("spec.stage: there is no Stage {} in Project {}", on.stage, on.project),
     )
+    .fix(format!("Name one that is there: wharf get stages -p {}", on.project))
 }
 
 /// With the Stage go its Promotions. A plain owner: nothing waits for them to go first.

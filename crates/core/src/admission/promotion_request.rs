@@ -17,7 +17,10 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     unique(&new)?;
     namespace::of_project(context)?;
     let on = format!("{}:{}", context.project(), new.spec.stage).parse::<StageName>();
-    let on = on.map_err(|e| Check::failed(Code::StageMissing, format!("spec.stage: {e}")))?;
+    let on = on.map_err(|e| {
+        Check::failed(Code::StageMissing, format!("spec.stage: {e}"))
+            .fix("Name a Stage of the request's own Project: wharf get stages")
+    })?;
     context.require(Verb::Promote, &on, "promote")?;
     if context.review.operation == Operation::Create {
         takes_targets(context, &on)?;

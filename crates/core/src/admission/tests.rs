@@ -332,7 +332,10 @@ fn allowed(verdict: Verdict, row: &str) -> Allowed {
 #[track_caller]
 fn denied(verdict: Verdict, row: &str) -> Check {
     match verdict {
-        Verdict::Deny(check) => check,
+        Verdict::Deny(check) => {
+            assert!(!check.fix.is_empty(), "{row}: it does not say what to do next: {check}");
+            check
+        }
         other => panic!("{row}: {other:?}"),
     }
 }

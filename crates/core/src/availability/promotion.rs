@@ -73,6 +73,7 @@ fn one<'a>(stage: &Stage, name: &str, freights: &[&'a Freight]) -> Result<&'a Fr
     found.ok_or_else(|| {
         let project = stage.metadata.namespace.as_deref().unwrap_or_default();
         Check::failed(Code::Freight, format!("there is no Freight {name:?} in Project {project}"))
+            .fix(format!("Name one that is there: wharf get freight -p {project}"))
     })
 }
 

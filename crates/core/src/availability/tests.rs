@@ -426,7 +426,7 @@ fn a_rollback_goes_to_what_worked_here_whatever_is_asked_now() {
     let missing = promotable(&stage, &promotion(&to("bad")), &[], &Upstream::new(), at(0));
     assert_eq!(
         missing.unwrap_err().to_string(),
-        r#"there is no Freight "f1" in Project shop [freight]"#
+        r#"there is no Freight "f1" in Project shop. Name one that is there: wharf get freight -p shop [freight]"#
     );
     // The Stage may have stopped asking for its origin; that is no question of having worked.
     let strange = freight("x", &facts("verified prod"));

@@ -66,7 +66,7 @@ impl Code {
                 next: "Look for the right name: wharf get stages -p PROJECT. Or create the Stage.",
             },
             Self::OperationSource => Explanation {
-                meaning: "An operation brings sources, manifests or resources of its own.",
+                meaning: "An operation brings sources or manifests of its own.",
                 rule: "What an Application deploys is what its spec says. An operation may ask for it to be deployed, not for something else.",
                 who: Some(
                     "In an emergency, whoever has the verb bypass on the Stage: see break-glass.",
@@ -98,6 +98,12 @@ impl Code {
                 rule: "Without their Stage, Applications can't be rendered any more.",
                 who: Some("Whoever has the verb bypass on the Stage, on all Stages for a Project."),
                 next: "Let the Applications go first: wharf release APPLICATION.",
+            },
+            Self::FreightHeld => Explanation {
+                meaning: "A Stage holds the Freight that is to be deleted.",
+                rule: "Where Freight was verified and what it is approved for is written on it, and a Stage is judged by that for as long as it holds the Freight.",
+                who: None,
+                next: "Promote other Freight to the Stage: wharf promote FREIGHT --to STAGE. Freight that no Stage holds may be deleted.",
             },
             Self::Permission => Explanation {
                 meaning: "The caller lacks a permission on the Stage.",

@@ -134,4 +134,5 @@ fn example(sources: &Value) -> String {
 
 fn refused(path: &str, what: &str) -> Check {
     Check::failed(Code::LegacyForm, format!("spec.subscriptions{path} {what}"))
+        .fix(format!("Write instead: {}", example(&json!({ "stages": ["STAGE"] }))))
 }

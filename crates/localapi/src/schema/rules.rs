@@ -26,8 +26,8 @@ enum Holds {
 /// The rules of the CustomResourceDefinitions in `manifests/crds`.
 const KNOWN: &[Known] = &[
     Known {
-        text: "has(self.spec.freight) != has(self.spec.origin)",
-        holds: Holds::If(|v| has(v, &["spec", "freight"]) != has(v, &["spec", "origin"])),
+        text: "has(self.freight) != has(self.origin)",
+        holds: Holds::If(|v| has(v, &["freight"]) != has(v, &["origin"])),
     },
     Known {
         text: "has(self.uses) != has(self.task)",

@@ -117,6 +117,7 @@ pub(super) fn named(promotion: &Promotion) -> Result<(), Check> {
         _ => Err(Check::failed(
             Code::Freight,
             "exactly one of spec.freight and spec.origin must be set",
-        )),
+        )
+        .fix("Set spec.freight to the name of Freight: wharf get freight; or spec.origin to the Warehouse whose newest is wanted")),
     }
 }

@@ -249,15 +249,19 @@ fn freight_that_a_stage_holds_stays() {
     let status =
         with(named.clone(), json!({ "status": { "currentlyIn": { "prod": {}, "../x": {} } } }));
     expect(delete(world(&[], None), ALICE, &named), Ok(()), "held nowhere");
-    expect(delete(world(&["prod"], Some(holder(NAME))), ALICE, &named), Err(Code::InUse), "held");
+    expect(
+        delete(world(&["prod"], Some(holder(NAME))), ALICE, &named),
+        Err(Code::FreightHeld),
+        "held",
+    );
     expect(
         delete(world(&["prod"], Some(holder(NAME))), CONTROLLER, &named),
-        Err(Code::InUse),
+        Err(Code::FreightHeld),
         "by our controller",
     );
     expect(
         delete(world(&[], Some(holder(NAME))), ALICE, &status),
-        Err(Code::InUse),
+        Err(Code::FreightHeld),
         "the cache is behind",
     );
     expect(delete(world(&["prod"], Some(holder("0ther"))), ALICE, &status), Ok(()), "held before");
