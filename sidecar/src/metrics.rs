@@ -50,6 +50,8 @@ struct Warned {
 enum Warning {
     /// No image of the Freight is in it.
     ImageUnused,
+    /// A place of images is named where nothing stands.
+    ImagePathUnused,
     /// More was sent than ten times what was read, and was not the time before.
     UploadLarge,
     /// Something was read that the Application does not declare, and was not the time before.
@@ -126,6 +128,7 @@ impl Metrics {
     pub(crate) fn warned(&self, code: Code) {
         let code = match code {
             Code::ImageUnused => Warning::ImageUnused,
+            Code::ImagePathUnused => Warning::ImagePathUnused,
             Code::UploadLarge => Warning::UploadLarge,
             Code::PathsUndeclared => Warning::PathsUndeclared,
             _ => return,

@@ -170,7 +170,7 @@ impl Plugin {
         }
     }
 
-    /// Tells of Freight that is nowhere in what was rendered. What Warehouses subscribe is not for the sidecar to read.
+    /// Tells of Freight that is nowhere in what was rendered, and of places where nothing is. What Warehouses subscribe is not for the sidecar to read.
     fn look_after(&self, app: &AppName, base: &Base, images: &Images) {
         let used = base.repositories().collect();
         let checks = usage::judge(images, &used, &Subscribed::default(), Scope::Part);
@@ -179,6 +179,10 @@ impl Plugin {
         }
         for check in checks {
             info!(namespace = %app.namespace, application = %app.name, %check, "Rendered without an image of the Freight");
+        }
+        for check in usage::nowhere(base.unused_paths()) {
+            self.metrics.warned(check.code);
+            info!(namespace = %app.namespace, application = %app.name, %check, "Nothing stands at a place of images");
         }
     }
 }

@@ -64,6 +64,8 @@ pub struct Rendered {
     pub documents: Vec<String>,
     /// Of its images, in the form in which they are compared.
     pub repositories: BTreeSet<String>,
+    /// Entries of the parameter `imagePaths` that find nothing.
+    pub unused_paths: BTreeSet<String>,
 }
 
 /// A source, and the files it is made of.
@@ -116,6 +118,7 @@ impl<'s> Rendering<'s> {
             };
             all.documents.extend(documents.map_err(|e| failed(app, &e))?);
             all.repositories.extend(base.repositories().map(str::to_owned));
+            all.unused_paths.extend(base.unused_paths().map(str::to_owned));
         }
         if all.documents.is_empty() {
             return Err(Failure::usage(format!("the Application {} has no sources", app.name())));
@@ -236,6 +239,7 @@ fn failed(app: &App, error: &RenderError) -> Failure {
         RenderError::Internal(_) => {
             failure.next("Install helm and kustomize, in the versions of the sidecar's image")
         }
+        RenderError::Unavailable(_) => failure.exit(Exit::Failed).next("Try again"),
         _ => failure,
     }
 }

@@ -104,6 +104,8 @@ pub enum Code {
     WrongRevision,
     /// The Freight holds an image that nothing uses.
     ImageUnused,
+    /// A place of images is named where nothing stands.
+    ImagePathUnused,
     /// An image is subscribed, and no Freight of the Stage holds it.
     ImageUnmanaged,
     /// Far more is sent for a render than is read.

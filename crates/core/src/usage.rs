@@ -70,6 +70,19 @@ pub fn judge(
     checks
 }
 
+/// Places that the plugin's parameter `imagePaths` names, and where nothing stands in what was rendered.
+pub fn nowhere<'p>(paths: impl IntoIterator<Item = &'p str>) -> Vec<Check> {
+    let check = |path| {
+        let text = format!(
+            "the plugin's parameter imagePaths names {path}, but no object that was rendered has a text there"
+        );
+        Check::new(Code::ImagePathUnused, State::Warning, text).fix(
+            "Compare kind, group, name and path with the objects that wharf render prints, or remove the entry",
+        )
+    };
+    paths.into_iter().map(check).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -108,6 +121,18 @@ mod tests {
         }
         check(&["web", "db"], &["web"], Scope::Part, &[]);
         check(&["web", "db"], &["web"], Scope::Stage, &[(ImageUnused, "db")]);
+    }
+
+    #[test]
+    fn a_place_where_nothing_stands_is_told() {
+        assert_eq!(nowhere([]), []);
+        let checks = nowhere(["Widget:.spec.image", "ConfigMap/a:.data.b"]);
+        let told = |check: &Check| (check.code, check.state, check.text.clone());
+        let expected = ["Widget:.spec.image", "ConfigMap/a:.data.b"].map(|path| {
+            let text = format!("the plugin's parameter imagePaths names {path}, but no object that was rendered has a text there");
+            (Code::ImagePathUnused, State::Warning, text)
+        });
+        assert_eq!(checks.iter().map(told).collect::<Vec<_>>(), expected);
     }
 
     #[test]

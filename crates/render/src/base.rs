@@ -9,7 +9,7 @@ use std::ptr;
 use crate::{Kind, Options, RenderError};
 use serde_json::Value;
 use wharfinger_api::v1alpha1::GROUP;
-use wharfinger_core::substitute::{self, ImageForm, Images, Provenance};
+use wharfinger_core::substitute::{self, ImageForm, ImagePath, Images, Provenance};
 use wharfinger_core::url::normalise_image;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Base {
     kind: Kind,
     form: ImageForm,
     documents: Vec<Document>,
+    /// Places of images that the options name, and where nothing stands.
+    unused_paths: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +56,9 @@ impl Base {
         }
         let form = options.image_form.unwrap_or_default();
         let documents = objects.iter().map(|object| Document::of(object, options)).collect();
-        Ok(Self { kind, form, documents })
+        let unused = |path: &&ImagePath| objects.iter().all(|o| path.images(o).is_empty());
+        let unused_paths = options.image_paths.iter().filter(unused).map(ToString::to_string);
+        Ok(Self { kind, form, documents, unused_paths: unused_paths.collect() })
     }
 
     pub fn kind(&self) -> Kind {
@@ -84,6 +88,11 @@ impl Base {
         })
     }
 
+    /// The entries of the parameter `imagePaths` that find nothing, as they were written.
+    pub fn unused_paths(&self) -> impl Iterator<Item = &str> {
+        self.unused_paths.iter().map(String::as_str)
+    }
+
     fn documents(
         &self,
         images: &Images,
@@ -106,7 +115,10 @@ impl Base {
         let document = |d: &Document| {
             size_of::<Document>() + d.text.len() + d.slots.iter().map(slot).sum::<usize>()
         };
-        size_of::<Self>() + self.documents.iter().map(document).sum::<usize>()
+        let paths = self.unused_paths.iter().map(|path| size_of::<String>() + path.len());
+        size_of::<Self>()
+            + self.documents.iter().map(document).sum::<usize>()
+            + paths.sum::<usize>()
     }
 }
 
@@ -359,6 +371,21 @@ mod tests {
         let digests = options(&json!([paths, { "name": "imageForm", "string": "digest" }]));
         let error = base(&object, &digests).with(&images(&[("web", "2")])).unwrap_err();
         assert!(error.to_string().contains("no digest of the image web"), "{error}");
+    }
+
+    #[test]
+    fn a_place_where_nothing_stands_is_known() {
+        let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" }, "data": { "web": "web:1", "count": "x" } });
+        let found = ["ConfigMap:.data.web", "ConfigMap/a:.data.*", "ConfigMap/a*:.data['web']"];
+        let unused = [
+            "ConfigMap/b:.data.web",
+            "ConfigMap:.data.db",
+            "ConfigMap.x:.data.web",
+            "ConfigMap:.data",
+        ];
+        let all = [&found[..], &unused].concat();
+        let paths = json!([{ "name": "imagePaths", "array": all }]);
+        assert!(base(&map, &options(&paths)).unused_paths().eq(unused));
     }
 
     #[test]

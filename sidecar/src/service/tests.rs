@@ -243,17 +243,23 @@ async fn freight_that_nothing_uses_is_counted_and_what_is_rendered_says_whose_it
         "wharfinger.dev/generation": "2", "wharfinger.dev/stage": "shop:dev",
     });
     assert_eq!(pod["metadata"]["annotations"], annotations);
-    let warned = |server: &Server| {
+    let warned = |code: &str| {
         let mut text = String::new();
         encode(&mut text, &server.registry).unwrap();
-        text.contains("wharfinger_sidecar_warnings_total{code=\"ImageUnused\"} 1\n")
+        text.contains(&format!("wharfinger_sidecar_warnings_total{{code=\"{code}\"}} 1\n"))
     };
-    assert!(!warned(&server));
+    assert!(!warned("ImageUnused") && !warned("ImagePathUnused"));
 
     let mut other = Call::new(&[("app/pod.yaml", &POD.replace("shop/web", "shop/other"))]).unwrap();
     other.env = call("web", Some(&claim)).env;
     assert_eq!(image(&mut client, &other).await.unwrap(), "shop/other:0");
-    assert!(warned(&server));
+    assert!(warned("ImageUnused") && !warned("ImagePathUnused"));
+
+    let parameters =
+        r#"[{"name":"imagePaths","array":["Pod:.spec.image","Pod:.spec.containers[*].image"]}]"#;
+    let elsewhere = call("web", Some(&claim)).env("ARGOCD_APP_PARAMETERS", parameters);
+    image(&mut client, &elsewhere).await.unwrap();
+    assert!(warned("ImagePathUnused"));
     server.end().await;
 }
 

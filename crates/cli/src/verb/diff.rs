@@ -7,7 +7,7 @@ use serde::Serialize;
 use wharfinger_api::v1alpha1::{Freight, FreightCollection, Stage};
 use wharfinger_core::claim::StageName;
 use wharfinger_core::freight::push;
-use wharfinger_core::usage::{Scope, judge};
+use wharfinger_core::usage::{Scope, judge, nowhere};
 use wharfinger_render::Images;
 
 use crate::compare::{Change, What, compare};
@@ -93,7 +93,8 @@ impl Diff {
         };
         let (from, to) = (versions(&first.before), versions(&first.after));
         let rendering = Rendering::new(session, place, false).await;
-        let (mut applications, mut used) = (Vec::new(), BTreeSet::new());
+        let (mut applications, mut used, mut unused_paths) =
+            (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for Question { app, before, after } in &questions {
             let app = session.app(app).await?;
             // A Stage that holds nothing deploys nothing yet.
@@ -104,6 +105,7 @@ impl Diff {
             let after = rendering.app(&app, after, None).await?;
             let mut changes = compare(&objects(&before), &objects(&after.documents));
             used.extend(after.repositories);
+            unused_paths.extend(after.unused_paths);
             if summary {
                 changes.iter_mut().for_each(|change| change.lines.clear());
             }
@@ -123,6 +125,7 @@ impl Diff {
             }
             format => documents(&session.console, format, std::slice::from_ref(&answer))?,
         }
+        session.console.warn(&nowhere(unused_paths.iter().map(String::as_str)));
         if let Some(stage) = whole {
             let name = named(session, &stage).await?;
             let stage = session.stage_named(&name).await?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Freight, FreightCollection};
 use wharfinger_core::claim::{Claim, Claimed, StageName, ours, the_stage};
 use wharfinger_core::freight::{name, push, reference};
-use wharfinger_core::usage::{Scope, Subscribed, judge};
+use wharfinger_core::usage::{Scope, Subscribed, judge, nowhere};
 use wharfinger_render::{Images, Provenance, documents};
 
 use crate::argocd::App;
@@ -78,7 +78,9 @@ impl Render {
         print(session, &rendered.documents)?;
         let used = rendered.repositories.iter().map(String::as_str).collect();
         let (subscribed, scope) = looked;
-        session.console.warn(&judge(&Images::of(&collection), &used, &subscribed, scope));
+        let mut checks = judge(&Images::of(&collection), &used, &subscribed, scope);
+        checks.extend(nowhere(rendered.unused_paths.iter().map(String::as_str)));
+        session.console.warn(&checks);
         Ok(Exit::Done)
     }
 }

@@ -251,6 +251,12 @@ impl Code {
                 who: None,
                 next: "Compare how the repository is spelled in the Warehouse and in the manifests: wharf render --app APPLICATION. For an image outside of pods, set imagePaths.",
             },
+            Self::ImagePathUnused => Explanation {
+                meaning: "The plugin's parameter imagePaths names a place, and no object that is rendered has a text there.",
+                rule: "An image outside of a pod is exchanged where imagePaths says that one stands. An entry that finds nothing exchanges nothing, so what it was written for keeps the image that the manifests have.",
+                who: None,
+                next: "Compare kind, group, name and path with the objects: wharf render --app APPLICATION. An entry that has had its day is removed.",
+            },
             Self::ImageUnmanaged => Explanation {
                 meaning: "An image is deployed that a Warehouse of the Stage subscribes, but the Freight of the Stage holds none of it.",
                 rule: "What the Freight does not hold stays as the manifests have it, so this image changes without a promotion.",

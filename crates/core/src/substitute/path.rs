@@ -3,6 +3,7 @@
 //! The kind is written as kubectl writes it, with its group and without a version; the path as kubectl's JSONPath, of
 //! which it has fields and `[*]`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -13,6 +14,8 @@ use crate::claim::shown;
 /// Where images stand in objects of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ImagePath {
+    /// As it was written.
+    text: String,
     kind: String,
     /// Empty for the core group.
     group: String,
@@ -87,6 +90,12 @@ fn collect<'v>(value: &'v Value, steps: &[Step], found: &mut Vec<&'v Value>) {
     }
 }
 
+impl fmt::Display for ImagePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl FromStr for ImagePath {
     type Err = NoPath;
 
@@ -119,7 +128,7 @@ impl FromStr for ImagePath {
             return Err(no("the name is none of an object; it may end in *"));
         }
         let (kind, group) = (kind.to_owned(), group.to_owned());
-        Ok(Self { kind, group, name, steps: steps(path).map_err(no)? })
+        Ok(Self { text: text.into(), kind, group, name, steps: steps(path).map_err(no)? })
     }
 }
 

@@ -31,7 +31,7 @@ async fn run(
     output(&tool).await.map(|out| String::from_utf8(out).unwrap())
 }
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 /// How many processes have `marker` among their arguments.
 fn alive(marker: &str) -> usize {

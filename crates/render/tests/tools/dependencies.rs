@@ -159,6 +159,7 @@ async fn what_is_locked_is_fetched_whatever_else_is_published() {
     assert_eq!(site.rendered(held("1.2.0")).await.unwrap(), "db 2.0.0, web 1.2.0");
 
     // The lock has to fit.
+    fs::remove_dir_all(site.path("app/charts")).unwrap();
     site.needs(&["{name: web, version: ^1.1.0, repository: HERE}"]);
     let stale = site.rendered(none()).await.unwrap_err();
     let RenderError::Tool { text, .. } = &stale else { panic!("{stale:?}") };
@@ -175,12 +176,12 @@ async fn one_version_needs_no_lock() {
     site.needs(&[
         "{name: web, version: 1.1.0, repository: HERE}",
         "{name: web, version: 1.2.0, repository: HERE, alias: front}",
-        "{name: web, version: 1.2.0, repository: HERE, alias: back, condition: back.on}",
+        "{name: web, version: 1.2.0, repository: HERE, alias: back, condition: back.enabled}",
         "{name: lib, version: '>=0.1', repository: 'file://../beside'}",
     ]);
-    fs::write(site.path("app/values.yaml"), "back: {on: false}").unwrap();
+    fs::write(site.path("app/values.yaml"), "back: {enabled: false}").unwrap();
     let rendered = site.rendered(Charts::default()).await.unwrap();
-    assert_eq!(rendered, "lib 0.1.0, web 1.1.0, front 1.2.0");
+    assert_eq!(rendered, "front 1.2.0, lib 0.1.0, web 1.1.0");
 }
 
 #[tokio::test]
