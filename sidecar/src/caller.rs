@@ -43,10 +43,7 @@ impl RepoServer<'_> {
     /// What it tells a plugin about one source of an Application.
     pub fn environment(&self, app: &Application, source: &Source) -> Vec<(String, String)> {
         let Self { namespace, revision, kube_version, api_versions } = *self;
-        let name = match app.namespace() {
-            own if own == namespace => app.name().to_owned(),
-            other => format!("{other}_{}", app.name()),
-        };
+        let name = app.name_for(namespace);
         let project = if app.spec.project.is_empty() { "default" } else { &app.spec.project };
         let destination = app.spec.other.get("destination").and_then(|d| d["namespace"].as_str());
         let short = |length| revision.get(..length).unwrap_or(revision);

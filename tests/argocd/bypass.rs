@@ -436,16 +436,38 @@ fn a_status() -> Result<()> {
     // To take it away and put another in its place: it gets the claim, and no past of its own making.
     let mut again = app.manifest();
     again["spec"]["source"] = now["spec"]["source"].clone();
-    let newer = format!("2{}", project.claim("dev")?.trim_start_matches('1'));
-    again["status"] = json!({ "history": [now["status"]["history"][0]] });
-    again["status"]["history"][0]["source"]["plugin"]["env"] = json!([
-        { "name": "WHARFINGER_STAGE", "value": "bypass-status:dev" },
-        { "name": "WHARFINGER_FREIGHT", "value": newer },
-    ]);
+    let held = project.claim("dev")?;
+    let newer = format!("2{}", held.trim_start_matches('1'));
     project.admin.delete("application", "argocd", &app.name)?;
-    for (who, api) in writers.others() {
-        refused(api.create("application", "argocd", again.clone()), "status-guard")
-            .with_context(|| format!("a past with the creation, by {who}"))?;
+    for claim in [&held, &newer] {
+        let mut entry = now["status"]["history"][0].clone();
+        entry["source"]["plugin"]["env"] = json!([
+            { "name": "WHARFINGER_STAGE", "value": "bypass-status:dev" },
+            { "name": "WHARFINGER_FREIGHT", "value": claim },
+        ]);
+        let sync = json!({ "status": "Synced", "comparedTo": { "source": entry["source"], "destination": {} } });
+        for status in [json!({ "history": [entry] }), json!({ "sync": sync })] {
+            again["status"] = status;
+            // By a parent in Git too: it is created with the account of the application controller.
+            for (who, api) in writers.all() {
+                let text =
+                    refused(api.create("application", "argocd", again.clone()), "status-guard")
+                        .with_context(|| format!("a past with the creation, by {who}"))?;
+                ensure!(text.contains("Remove status"), "it says what to do: {text}");
+            }
+        }
+        // Nor in two steps, as a stranger first.
+        let mut stranger = again.clone();
+        stranger["status"] = json!({ "history": [entry] });
+        crate::owners::native(&mut stranger["spec"], &mut json!({}));
+        stranger["metadata"]["annotations"] = json!({});
+        writers.editor.api.create("application", "argocd", stranger)?;
+        let join = json!({ "metadata": { "annotations": { STAGE: "bypass-status:dev" } }, "spec": { "source": again["spec"]["source"] } });
+        for (who, api) in writers.all() {
+            refused(api.merge("application", "argocd", &app.name, &join), "status-guard")
+                .with_context(|| format!("a past with the joining, by {who}"))?;
+        }
+        project.admin.delete("application", "argocd", &app.name)?;
     }
     again.as_object_mut().map(|app| app.remove("status"));
     again["spec"]["source"]["plugin"]["env"] = json!([]);
@@ -470,7 +492,7 @@ fn joining_and_leaving() -> Result<()> {
     for (who, api) in writers.all() {
         let text = refused(api.create("application", "argocd", db.manifest()), "joining")
             .with_context(|| format!("created by {who}"))?;
-        ensure!(text.contains("name: bypass-join-db"), "it says what to add: {text}");
+        ensure!(text.contains(r#"name: "bypass-join-db""#), "it says what to add: {text}");
     }
     // Native first, then with the annotation.
     let bare = App::new(&project, "db", "dev", Kind::Bare)?.with(crate::owners::native);

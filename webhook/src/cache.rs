@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use wharfinger_api::argocd::Application;
 use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, ProjectConfig, Stage, StageSpec};
 use wharfinger_core::admission::Named;
-use wharfinger_core::claim::StageName;
+use wharfinger_core::claim::{self, StageName};
 use wharfinger_core::freight::holds;
 use wharfinger_daemon::{Gate, Readiness, Shutdown, Tasks, Unreadable, watch_readable};
 
@@ -197,11 +197,9 @@ fn naming<'a>(
 fn names(application: &PartialObjectMeta<Application>, named: &Named) -> bool {
     let annotation =
         application.annotations().get(AUTHORIZED_STAGE).map(String::as_str).unwrap_or_default();
-    annotation.split(',').filter_map(|text| text.trim().parse::<StageName>().ok()).any(|stage| {
-        match named {
-            Named::Stage(name) => stage == *name,
-            Named::Project(project) => stage.project == *project,
-        }
+    claim::named(annotation).any(|stage| match named {
+        Named::Stage(name) => stage == *name,
+        Named::Project(project) => stage.project == *project,
     })
 }
 

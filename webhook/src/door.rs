@@ -173,7 +173,7 @@ impl<F: Find + Act> Service<F> {
             .as_ref()
             .zip(object.as_ref())
             .map(|(sent, wanted)| json_patch::diff(sent, wanted));
-        let reviewed = Reviewed::allow(request.uid.clone(), warnings, patch.as_ref());
+        let reviewed = Reviewed::allow(request.uid.clone(), &warnings, patch.as_ref());
         let reviewed =
             reviewed.map_err(|e| unavailable(format!("the patch can't be written: {e}")))?;
         for event in events {

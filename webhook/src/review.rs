@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wharfinger_core::admission::{Kind, Operation, Review};
 use wharfinger_core::check::Check;
+use wharfinger_core::terminal::clean;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -139,13 +140,13 @@ struct Status {
 impl Reviewed {
     pub(crate) fn allow(
         uid: String,
-        warnings: Vec<String>,
+        warnings: &[String],
         patch: Option<&json_patch::Patch>,
     ) -> Result<Self, serde_json::Error> {
         let patch = patch.filter(|p| !p.0.is_empty()).map(serde_json::to_vec).transpose()?;
         let patch = patch.map(|patch| BASE64_STANDARD.encode(patch));
         let warnings =
-            warnings.into_iter().map(|warning| format!("wharfinger: {warning}")).collect();
+            warnings.iter().map(|warning| format!("wharfinger: {}", clean(warning))).collect();
         Ok(Self::new(Response {
             uid,
             allowed: true,
@@ -157,8 +158,9 @@ impl Reviewed {
     }
 
     pub(crate) fn deny(uid: String, check: &Check) -> Self {
-        let status =
-            Status { message: format!("wharfinger: {check}"), reason: "Forbidden", code: 403 };
+        // kubectl prints it as it is.
+        let message = format!("wharfinger: {}", check.plain());
+        let status = Status { message, reason: "Forbidden", code: 403 };
         Self::new(Response {
             uid,
             allowed: false,

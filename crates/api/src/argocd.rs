@@ -302,6 +302,14 @@ impl Application {
         self.metadata.namespace.as_deref().unwrap_or_default()
     }
 
+    /// What Argo CD in that namespace calls it: by its name alone where both live, else with its namespace in front.
+    pub fn name_for(&self, argocd: &str) -> String {
+        match self.namespace() {
+            own if own == argocd => self.name().to_owned(),
+            other => format!("{other}_{}", self.name()),
+        }
+    }
+
     pub fn annotations(&self) -> Option<&BTreeMap<String, String>> {
         self.metadata.annotations.as_ref()
     }

@@ -10,6 +10,7 @@ use kube::runtime::wait::{self, await_condition};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+use wharfinger_api::additions::PLUGIN;
 use wharfinger_api::argocd::{Application, Source, Sources as _};
 use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
 use wharfinger_core::duration;
@@ -153,7 +154,33 @@ impl Move {
         } else {
             object["spec"]["sources"] = json!(self.sources);
         }
+        if let Some(status) = object.get_mut("status").filter(|_| self.stage.is_some()) {
+            forget(status);
+        }
         object
+    }
+}
+
+/// Takes out of a status what it tells of a time when the Application was rendered with Freight before: the webhook does not
+/// let anybody join with that. What it is now, Argo CD finds out again.
+fn forget(status: &mut Value) {
+    let rendered = |of: Option<&Value>| {
+        let source = of.and_then(|of| of.get("source"));
+        let sources = of.and_then(|of| of.get("sources")?.as_array()).into_iter().flatten();
+        source.into_iter().chain(sources).any(|s| s["plugin"]["name"] == PLUGIN)
+    };
+    if let Some(history) = status.get_mut("history").and_then(Value::as_array_mut) {
+        history.retain(|entry| !rendered(Some(entry)));
+    }
+    let places = [
+        ("sync", "/sync/comparedTo"),
+        ("operationState", "/operationState/syncResult"),
+        ("operationState", "/operationState/operation/sync"),
+    ];
+    for (field, place) in places {
+        if rendered(status.pointer(place)) {
+            status.as_object_mut().map(|status| status.shift_remove(field));
+        }
     }
 }
 
@@ -225,4 +252,32 @@ pub fn for_its_writer(session: &Session, wanted: &Move, writer: &str) -> Result<
     }
     console.raw(yaml(&wanted.manifest())?.as_bytes())?;
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_joins_again_brings_no_past() {
+        let ours = json!({ "repoURL": "r", "plugin": { "name": PLUGIN } });
+        let native = json!({ "repoURL": "r", "path": "p" });
+        let mut status = json!({
+            "history": [{ "id": 1, "source": ours }, { "id": 2, "source": native }, { "id": 3, "sources": [native, ours] }],
+            "sync": { "status": "Synced", "comparedTo": { "source": ours } },
+            "operationState": { "phase": "Succeeded", "operation": { "sync": { "sources": [ours] } } },
+            "health": { "status": "Healthy" },
+        });
+        forget(&mut status);
+        let left = json!({ "history": [{ "id": 2, "source": native }], "health": { "status": "Healthy" } });
+        assert_eq!(status, left);
+        let mut other = json!({
+            "history": [{ "id": 2, "source": native }],
+            "sync": { "status": "Synced", "comparedTo": { "source": native } },
+            "operationState": { "phase": "Running", "operation": { "sync": {} }, "syncResult": { "source": native } },
+        });
+        let before = other.clone();
+        forget(&mut other);
+        assert_eq!(other, before);
+    }
 }

@@ -15,7 +15,8 @@ pub use console::{Console, Look};
 pub use data::{Schema, documents, json, objects, yaml};
 pub use mark::Mark;
 pub use table::{Cell, Table};
-pub use text::{age, clean, moment, span};
+pub use text::{age, moment, span};
+pub use wharfinger_core::terminal::clean;
 
 /// Of the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -150,15 +150,10 @@ impl<'s> Rendering<'s> {
 
     /// What repo-server would say of it.
     fn variables(&self, app: &App, source: &Source, target: &Target, wanted: &Wanted) -> Variables {
-        let home = &self.session.global.argocd_namespace;
-        let app_name = match app.app.namespace() {
-            own if own == home => app.name().to_owned(),
-            other => format!("{other}_{}", app.name()),
-        };
         let project = &app.app.spec.project;
         let (Wanted::Exactly(revision) | Wanted::Here(revision)) = wanted;
         Variables {
-            app_name,
+            app_name: app.app.name_for(&self.session.global.argocd_namespace),
             namespace: target.namespace.clone(),
             project: if project.is_empty() { "default".into() } else { project.clone() },
             revision: revision.clone(),

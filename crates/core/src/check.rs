@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use explanation::Explanation;
 
+use crate::terminal::clean;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
@@ -191,12 +193,26 @@ impl Check {
         self
     }
 
+    /// The same as whoever is told no may see it in a terminal, with no part longer than a person reads. The names in it
+    /// were written by somebody.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        let plain = |text: &str| match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{}…", clean(&text[..end])),
+            None => clean(text).into_owned(),
+        };
+        Self { text: plain(&self.text), fix: plain(&self.fix), ..self.clone() }
+    }
+
     #[must_use]
     pub fn until(mut self, until: Timestamp) -> Self {
         self.until = Some(until);
         self
     }
 }
+
+/// What is said at greatest length are the fields to write in place of those of an older Kargo.
+const LONGEST: usize = 4000;
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -212,5 +228,21 @@ impl fmt::Display for Check {
             write!(f, ". {}", self.fix)?;
         }
         write!(f, " [{}]", self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_any_kind_and_length_leaves_the_rest_readable() {
+        let check = Check::failed(Code::Joining, format!("no {}\u{1b}[2J", "é".repeat(LONGEST)));
+        let check = check.fix("do\nthis\u{202e}").plain();
+        assert_eq!(check.text.chars().count(), LONGEST + 1);
+        assert!(check.text.starts_with("no éé") && check.text.ends_with("é…"));
+        assert!(check.to_string().ends_with(". do this\u{fffd} [joining]"), "{}", check.fix);
+        let check = Check::failed(Code::Joining, "no").fix("\u{1b}]0;x\u{7}");
+        assert_eq!(check.plain().to_string(), "no. \u{fffd}]0;x\u{fffd} [joining]");
     }
 }

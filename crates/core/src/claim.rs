@@ -100,6 +100,11 @@ pub fn authorized(annotation: &str) -> Result<Vec<StageName>, Malformed> {
     annotation.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::parse).collect()
 }
 
+/// The Stages that the text of an annotation names, whatever else is in it.
+pub fn named(annotation: &str) -> impl Iterator<Item = StageName> {
+    annotation.split(',').filter_map(|stage| stage.trim().parse().ok())
+}
+
 /// The one Stage whose Freight an Application is rendered with.
 pub fn the_stage(annotation: Option<&str>) -> Result<StageName, Check> {
     let fix = || format!("Set the annotation {AUTHORIZED_STAGE} to one <project>:<stage>");

@@ -1,6 +1,42 @@
 //! Labels, as Kubernetes has them.
 
-use crate::claim::is_name;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use crate::claim::{is_name, shown};
+
+/// What is wrong with a selector: each fault with its field, which begins with a dot.
+pub(crate) fn faults(selector: &LabelSelector) -> Vec<(String, String)> {
+    let mut faults = vec![];
+    for (key, value) in selector.match_labels.iter().flatten() {
+        if !is_key(key) || !is_value(value) {
+            let fault = format!("\"{}={}\" can't be a label", shown(key), shown(value));
+            faults.push((".matchLabels".into(), fault));
+        }
+    }
+    for (index, requirement) in selector.match_expressions.iter().flatten().enumerate() {
+        let mut at = |field: &str, fault: String| {
+            faults.push((format!(".matchExpressions[{index}].{field}"), fault));
+        };
+        let values = requirement.values.as_deref().unwrap_or_default();
+        if !is_key(&requirement.key) {
+            at("key", format!("{:?} can't be the key of a label", shown(&requirement.key)));
+        }
+        match requirement.operator.as_str() {
+            operator @ ("In" | "NotIn") if values.is_empty() => {
+                at("values", format!("{operator} takes at least one value"));
+            }
+            operator @ ("Exists" | "DoesNotExist") if !values.is_empty() => {
+                at("values", format!("{operator} takes no values"));
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            _ => at("operator", "must be In, NotIn, Exists or DoesNotExist".into()),
+        }
+        if let Some(value) = values.iter().find(|value| !is_value(value)) {
+            at("values", format!("{:?} can't be the value of a label", shown(value)));
+        }
+    }
+    faults
+}
 
 /// Whether a text may be the value of a label.
 pub(crate) fn is_value(text: &str) -> bool {
@@ -8,7 +44,7 @@ pub(crate) fn is_value(text: &str) -> bool {
 }
 
 /// Whether a text may be the key of a label: a name, perhaps with a domain and a slash in front.
-pub(crate) fn is_key(text: &str) -> bool {
+fn is_key(text: &str) -> bool {
     match text.split_once('/') {
         Some((domain, name)) => is_name(domain) && is_word(name),
         None => is_word(text),

@@ -25,5 +25,6 @@ pub mod semver;
 pub mod stage;
 pub mod subscription;
 pub mod substitute;
+pub mod terminal;
 pub mod url;
 pub mod usage;

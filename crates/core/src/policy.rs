@@ -6,7 +6,7 @@ use kube::core::{Selector, SelectorExt as _};
 use wharfinger_api::v1alpha1::{NameOrLabels, ProjectConfig, PromotionPolicy, Stage};
 
 use crate::check::{Check, Code};
-use crate::label::is_key;
+use crate::label;
 use crate::pattern::Pattern;
 
 /// Whether new Freight is promoted to a Stage without being asked. An error where a policy that would decide can't be read.
@@ -36,7 +36,7 @@ pub fn decisive(
     for (index, policy) in policies.iter().enumerate() {
         let matched = match &policy.stage_selector {
             Some(selector) => matches(selector, stage, labels),
-            None => named(&policy.stage, stage).map_err(|why| ("stage", why)),
+            None => named(&policy.stage, stage).map_err(|why| ("stage".into(), why)),
         };
         if matched.map_err(|(field, reason)| Broken { index, field, reason })? {
             return Ok(Some(index));
@@ -50,7 +50,7 @@ pub fn decisive(
 #[error("spec.promotionPolicies[{index}].{field}: {reason}")]
 pub struct Broken {
     index: usize,
-    field: &'static str,
+    field: String,
     reason: String,
 }
 
@@ -59,26 +59,17 @@ fn matches(
     selector: &NameOrLabels,
     name: &str,
     labels: &BTreeMap<String, String>,
-) -> Result<bool, (&'static str, String)> {
-    if !named(&selector.name, name).map_err(|why| ("stageSelector.name", why))? {
+) -> Result<bool, (String, String)> {
+    if !named(&selector.name, name).map_err(|why| ("stageSelector.name".into(), why))? {
         return Ok(false);
     }
-    let refuse = |why: String| Err(("stageSelector", why));
-    for requirement in &selector.match_expressions {
-        let values = requirement.values.as_ref().is_some_and(|v| !v.is_empty());
-        let takes_values = matches!(requirement.operator.as_str(), "In" | "NotIn");
-        if values != takes_values {
-            let why = if takes_values { "needs values" } else { "takes no values" };
-            return refuse(format!("{} {why}", requirement.operator));
-        }
+    let selector = selector.labels();
+    if let Some((below, fault)) = label::faults(&selector).into_iter().next() {
+        return Err((format!("stageSelector{below}"), fault));
     }
-    let keys = selector.match_expressions.iter().map(|r| &r.key);
-    if let Some(key) = selector.match_labels.keys().chain(keys).find(|key| !is_key(key)) {
-        return refuse(format!("{key:?} is not the key of a label"));
-    }
-    match Selector::try_from(selector.labels()) {
+    match Selector::try_from(selector) {
         Ok(selector) => Ok(selector.matches(labels)),
-        Err(e) => refuse(e.to_string()),
+        Err(e) => Err(("stageSelector".into(), e.to_string())),
     }
 }
 
@@ -129,13 +120,13 @@ mod tests {
             (
                 json!([on(json!({ "matchExpressions": [{ "key": "a", "operator": "In" }] }))]),
                 Err(
-                    "ProjectConfig shop: spec.promotionPolicies[0].stageSelector: In needs values. Mend the policy, or put one before it that matches the Stage [policy]",
+                    "ProjectConfig shop: spec.promotionPolicies[0].stageSelector.matchExpressions[0].values: In takes at least one value. Mend the policy, or put one before it that matches the Stage [policy]",
                 ),
             ),
             (
                 json!([on(json!({ "matchLabels": { "a b": "c" } }))]),
                 Err(
-                    "ProjectConfig shop: spec.promotionPolicies[0].stageSelector: \"a b\" is not the key of a label. Mend the policy, or put one before it that matches the Stage [policy]",
+                    "ProjectConfig shop: spec.promotionPolicies[0].stageSelector.matchLabels: \"a b=c\" can't be a label. Mend the policy, or put one before it that matches the Stage [policy]",
                 ),
             ),
         ] {

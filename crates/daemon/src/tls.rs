@@ -21,12 +21,15 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
+use self::idle::{Idle, Seat};
 use crate::Shutdown;
+
+mod idle;
 
 const POLL: Duration = Duration::from_secs(2);
 /// How long new connections are still taken after the shutdown in a cluster: until nobody is sent here any more. A
@@ -34,23 +37,44 @@ const POLL: Duration = Duration::from_secs(2);
 pub const LINGER: Duration = Duration::from_secs(5);
 
 /// What one connection may cost, and how many there may be.
+///
+/// Nobody is asked who they are before they ask something, so whoever reaches the port may open connections. To refuse
+/// them beyond the bound would let whoever came first keep the API server out; so it is the newest that is let in, and the
+/// one that has been quiet for longest makes room. An API server that asks is not quiet, and one that is told to leave
+/// dials again.
 #[derive(Clone, Copy)]
 struct Limits {
-    /// Far above what API servers open; a bound all the same.
+    /// An API server opens one, and one more for each 256 reviews that it waits for: ten of them under load are some
+    /// dozens. With those below it is less than the 1024 file descriptors that a process has at the very least, so that
+    /// the calls to the API server always find one.
     connections: usize,
+    /// How many more there may be while those that were told to leave do so.
+    leaving: usize,
+    /// How long a quiet one gets to leave, once there is nothing to be answered.
+    parting: Duration,
     handshake: Duration,
     /// For a request's headers to arrive. The limit on a body is the application's.
     headers: Duration,
+    /// Between two requests. The clients of API servers close theirs after 90 seconds.
+    idle: Duration,
     /// What connections get to finish their requests in the end. With `LINGER` shorter than the grace of `Tasks`.
     drain: Duration,
 }
 
 const LIMITS: Limits = Limits {
-    connections: 2048,
+    connections: 512,
+    leaving: 128,
+    parting: Duration::from_millis(250),
     handshake: Duration::from_secs(10),
     headers: Duration::from_secs(10),
+    idle: Duration::from_mins(5),
     drain: Duration::from_secs(15),
 };
+
+/// What HTTP/1.1 may keep of one connection: headers, and what has come of a body that nobody has taken yet.
+const BUFFER: usize = 64 << 10;
+/// How many requests one connection may have at once.
+const STREAMS: u32 = 256;
 
 /// No certificate or key is as long as this.
 const FILE_LIMIT: u64 = 1 << 20;
@@ -194,7 +218,9 @@ async fn serve_within(
     linger: Duration,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let (mut connections, go) = (JoinSet::new(), Shutdown::new());
+    let (mut connections, go, idle) = (JoinSet::new(), Shutdown::new(), Idle::default());
+    let most = limits.connections + limits.leaving;
+    let mut told = 0_u32;
     let lingered = async {
         shutdown.cancelled().await;
         sleep(linger).await;
@@ -205,11 +231,27 @@ async fn serve_within(
     loop {
         tokio::select! {
             () = &mut lingered => break,
-            _ = look.tick() => identity.refresh().await,
+            _ = look.tick() => {
+                identity.refresh().await;
+                if let Some(before) = Instant::now().checked_sub(limits.idle) {
+                    idle.let_go(before);
+                }
+                // Those that were all busy when somebody new came.
+                for _ in limits.connections..connections.len() {
+                    told += u32::from(idle.make_room());
+                }
+                if std::mem::take(&mut told) > 0 {
+                    warn!(connections = connections.len(), "Too many connections: quiet ones make room");
+                }
+            }
             Some(ended) = connections.join_next() => log(ended),
-            accepted = identity.accept(&listener), if connections.len() < limits.connections => match accepted {
+            accepted = identity.accept(&listener), if connections.len() < most => match accepted {
                 Ok((stream, acceptor)) => {
-                    connections.spawn(connection(limits, stream, acceptor, app.clone(), go.clone()));
+                    if connections.len() >= limits.connections {
+                        told += u32::from(idle.make_room());
+                    }
+                    let seat = idle.seat();
+                    connections.spawn(connection(limits, stream, acceptor, app.clone(), seat, go.clone()));
                 }
                 // Out of file descriptors, most likely: they come back when connections end.
                 Err(error) => {
@@ -237,24 +279,38 @@ async fn connection(
     stream: TcpStream,
     acceptor: TlsAcceptor,
     app: Router,
+    seat: Arc<Seat>,
     go: Shutdown,
 ) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
-    let stream =
-        timeout(limits.handshake, acceptor.accept(stream)).await.context("TLS handshake")??;
+    let stream = tokio::select! {
+        greeted = timeout(limits.handshake, acceptor.accept(stream)) => greeted.context("TLS handshake")??,
+        () = seat.asked_to_leave() => bail!("it made room during its TLS handshake"),
+    };
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.headers);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.headers)
+        .max_buf_size(BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(256)
+        .max_concurrent_streams(STREAMS)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
     let (asked, app) = (Shutdown::new(), TowerToHyperService::new(app));
     let first = asked.clone();
+    let asking = Arc::clone(&seat);
     let service = service_fn(move |request| {
         first.cancel();
-        app.call(request)
+        let busy = asking.begin();
+        let answer = app.call(request);
+        async move {
+            let answer = answer.await;
+            drop(busy);
+            answer
+        }
     });
     let served = builder.serve_connection(TokioIo::new(stream), service);
     let mut served = pin!(served);
@@ -265,6 +321,16 @@ async fn connection(
         () = go.cancelled() => {
             served.as_mut().graceful_shutdown();
             served.await
+        }
+        () = seat.asked_to_leave() => {
+            served.as_mut().graceful_shutdown();
+            loop {
+                tokio::select! {
+                    result = served.as_mut() => break result,
+                    // It may have asked something at that very moment.
+                    () = sleep(limits.parting) => if seat.is_quiet() { bail!("it made room") },
+                }
+            }
         }
     };
     result.map_err(anyhow::Error::from_boxed)

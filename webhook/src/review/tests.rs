@@ -121,3 +121,26 @@ fn the_argocd_instances_are_in_one_place_of_the_conditions() {
         .filter(|c| c.contains("argocd-application-controller"));
     assert_eq!(places.count(), 1);
 }
+
+#[test]
+fn what_others_wrote_does_not_reach_the_terminal_of_whoever_is_told() {
+    let hostile = "\u{1b}[2J\u{9b}31m\u{7}\u{202e}\nerror: all is well";
+    let check = Check::failed(
+        wharfinger_core::check::Code::Joining,
+        format!("{hostile}{}", "a".repeat(100_000)),
+    );
+    let check = check.fix(format!("Ask {hostile}"));
+    let told = serde_json::to_value(Reviewed::deny("1".into(), &check)).unwrap();
+    let message = told["response"]["status"]["message"].as_str().unwrap();
+    let warned = Reviewed::allow("1".into(), &[hostile.to_owned()], None).unwrap();
+    let warned = serde_json::to_value(warned).unwrap();
+    let warning = warned["response"]["warnings"][0].as_str().unwrap();
+    for text in [message, warning] {
+        assert!(text.starts_with("wharfinger: \u{fffd}[2J"), "{text}");
+        assert!(!text.chars().any(wharfinger_core::terminal::acts), "{text:?}");
+    }
+    assert!(
+        message.len() < 5000 && message.ends_with(" error: all is well [joining]"),
+        "{message}"
+    );
+}

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use wharfinger_core::terminal::acts;
 
-use super::text::acts;
 use super::{Console, Format, clean};
 use crate::exit::Failure;
 

@@ -114,10 +114,12 @@ impl Code {
                 next: "Ask whoever looks after the Project for the Role that the text describes. To see what you may: kubectl auth can-i promote stages.kargo.akuity.io/STAGE -n PROJECT.",
             },
             Self::StatusGuard => Explanation {
-                meaning: "The field is written by Wharfinger alone, or can't be changed once it is written.",
-                rule: "What a Stage holds, what a Promotion does and what Freight is made of are facts that others rely on.",
-                who: Some("Wharfinger's controller and webhook."),
-                next: "Leave the field as it is. To change what a Stage holds: wharf promote. To change what a Promotion does, abort it and create another.",
+                meaning: "The field is written by controllers alone, or can't be changed once it is written.",
+                rule: "What a Stage holds, what a Promotion does, what Freight is made of and what Argo CD says that it deployed are facts that others rely on.",
+                who: Some(
+                    "Wharfinger's controller and webhook; of an Application's status, Argo CD's application controller.",
+                ),
+                next: "Leave the field as it is; take the status of an Application out of what you write. To change what a Stage holds: wharf promote. To change what a Promotion does, abort it and create another.",
             },
             Self::Unreadable => Explanation {
                 meaning: "The object is not of the form that its kind has.",

@@ -8,7 +8,10 @@ use axum::{
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::mpsc::unbounded_channel,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::*;
@@ -173,17 +176,130 @@ async fn who_says_nothing_is_let_go() {
     timeout(Duration::from_secs(5), all).await.expect("all are let go");
 }
 
+type Sender = hyper::client::conn::http2::SendRequest<Body>;
+
+/// A connection, and what ends with it.
+async fn open(world: &World) -> (Sender, JoinSet<()>) {
+    let stream = TokioIo::new(dial(world.address, &world.trusted).await.unwrap());
+    let (send, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let mut driver = JoinSet::new();
+    driver.spawn(async { drop(connection.await) });
+    (send, driver)
+}
+
+async fn ask(by: &mut Sender, path: &str) -> StatusCode {
+    let request = Request::get(format!("https://localhost{path}")).body(Body::empty()).unwrap();
+    by.send_request(request).await.unwrap().status()
+}
+
+/// A connection that has asked, and keeps still from then on.
+async fn quiet(world: &World) -> (Sender, JoinSet<()>) {
+    let (mut send, driver) = open(world).await;
+    assert_eq!(ask(&mut send, "/").await, 200);
+    (send, driver)
+}
+
 #[tokio::test]
-async fn there_is_a_bound_on_connections() {
-    let limits = Limits { connections: 2, ..LIMITS };
-    let world = world_within(limits, Duration::ZERO, Router::new()).await;
-    let first = dial(world.address, &world.trusted).await.unwrap();
-    let _second = dial(world.address, &world.trusted).await.unwrap();
-    let third = dial(world.address, &world.trusted);
-    let mut third = pin!(third);
+async fn a_flood_of_connections_keeps_nobody_out_and_drives_nobody_out_who_asks() {
+    let (begun, wait) = (Shutdown::new(), Shutdown::new());
+    let slow = get({
+        let (begun, wait) = (begun.clone(), wait.clone());
+        async move || {
+            begun.cancel();
+            wait.cancelled().await;
+            "done"
+        }
+    });
+    let app = Router::new().route("/", get(async || "ok")).route("/slow", slow);
+    let limits = Limits { connections: 3, leaving: 2, ..LIMITS };
+    let world = world_within(limits, Duration::ZERO, app).await;
+    let asked = world.ask("/slow");
+    let flood = async {
+        begun.cancelled().await;
+        let mut kept = vec![];
+        for _ in 0..20 {
+            // Before, after and in a TLS handshake, and after a request.
+            kept.push((TcpStream::connect(world.address).await.unwrap(), None));
+            let (silent, half) =
+                (TcpStream::connect(world.address), dial(world.address, &world.trusted));
+            kept.push((silent.await.unwrap(), half.await.ok()));
+            drop(quiet(&world).await);
+            assert_eq!(world.ask("/").await.unwrap(), 200);
+        }
+        let mut gone = 0;
+        for (mut stream, _) in kept {
+            let mut read = [0];
+            gone += usize::from(
+                timeout(Duration::from_millis(10), stream.read(&mut read)).await.is_ok(),
+            );
+        }
+        assert!(gone >= 40 - 5, "{gone} of 40 were let go");
+        wait.cancel();
+    };
+    let (answer, ()) =
+        timeout(Duration::from_secs(30), async { tokio::join!(asked, flood) }).await.unwrap();
+    assert_eq!(answer.unwrap(), 200, "who waits for an answer gets it");
+}
+
+#[tokio::test]
+async fn the_longest_quiet_of_too_many_is_told_to_leave() {
+    let app = Router::new().route("/", get(async || "ok"));
+    let limits = Limits { connections: 2, leaving: 1, ..LIMITS };
+    let world = world_within(limits, Duration::ZERO, app).await;
+    let (mut first, mut first_gone) = quiet(&world).await;
+    let (second, _second) = quiet(&world).await;
+    // It asks again, so the other one has been quiet for longer.
+    assert_eq!(ask(&mut first, "/").await, 200);
+    let (third, _third) = quiet(&world).await;
+    timeout(Duration::from_secs(5), async {
+        while !second.is_closed() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("it leaves");
+    assert!(!first.is_closed() && !third.is_closed());
+    let (_fourth, _driver) = quiet(&world).await;
+    timeout(Duration::from_secs(5), first_gone.join_next()).await.expect("it is the next");
+}
+
+#[tokio::test]
+async fn when_all_are_busy_who_comes_waits_until_one_is_not() {
+    let wait = Shutdown::new();
+    let (begun, mut begins) = unbounded_channel();
+    let slow = get({
+        let wait = wait.clone();
+        async move || {
+            begun.send(()).ok();
+            wait.cancelled().await;
+            "done"
+        }
+    });
+    let limits = Limits { connections: 1, leaving: 1, ..LIMITS };
+    let world = world_within(limits, Duration::ZERO, Router::new().route("/slow", slow)).await;
+    let mut asked = JoinSet::new();
+    for _ in 0..2 {
+        let (mut send, driver) = open(&world).await;
+        asked.spawn(async move { (ask(&mut send, "/slow").await, send, driver) });
+        begins.recv().await.unwrap();
+    }
+    let mut third = pin!(dial(world.address, &world.trusted));
     assert!(timeout(Duration::from_millis(300), third.as_mut()).await.is_err(), "it has to wait");
-    drop(first);
-    third.await.unwrap();
+    wait.cancel();
+    let kept = asked.join_all().await;
+    assert!(kept.iter().all(|(answer, ..)| *answer == 200), "nobody was driven out who asks");
+    // Neither of the two goes by itself.
+    timeout(POLL * 4, third).await.expect("it is let in").unwrap();
+}
+
+#[tokio::test]
+async fn who_is_quiet_for_too_long_is_told_to_leave() {
+    let app = Router::new().route("/", get(async || "ok"));
+    let limits = Limits { idle: Duration::from_millis(100), ..LIMITS };
+    let world = world_within(limits, Duration::ZERO, app).await;
+    let (_send, mut gone) = quiet(&world).await;
+    timeout(POLL * 4, gone.join_next()).await.expect("it is told to leave");
 }
 
 #[tokio::test]

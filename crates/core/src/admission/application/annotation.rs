@@ -12,7 +12,7 @@ use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, ProjectConfig};
 use super::Change;
 use crate::admission::{Stop, Verb};
 use crate::check::{Check, Code};
-use crate::claim::{StageName, authorized, ours};
+use crate::claim::{StageName, authorized, named, ours};
 
 pub(super) fn judge(change: &Change<'_>) -> Result<(), Stop> {
     let annotation = change.is(AUTHORIZED_STAGE);
@@ -28,8 +28,7 @@ pub(super) fn judge(change: &Change<'_>) -> Result<(), Stop> {
 
 /// The Stages that an Application names, whatever else is in its annotation.
 pub(super) fn stages(app: &Application) -> BTreeSet<StageName> {
-    let annotation = app.annotation(AUTHORIZED_STAGE).unwrap_or_default();
-    annotation.split(',').filter_map(|stage| stage.trim().parse().ok()).collect()
+    named(app.annotation(AUTHORIZED_STAGE).unwrap_or_default()).collect()
 }
 
 fn leaving(change: &Change<'_>) -> Result<(), Stop> {

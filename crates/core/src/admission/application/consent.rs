@@ -1,6 +1,7 @@
 //! Joining: whoever writes an Application says which Stage it belongs to, and the Stage's Project says whether it takes it.
 
 use globset::Glob;
+use serde_json::Value;
 use wharfinger_api::additions::ApplicationSelector;
 use wharfinger_api::argocd::{Application, Sources as _};
 
@@ -8,7 +9,7 @@ use super::Change;
 use super::annotation::stages;
 use crate::admission::Stop;
 use crate::check::{Check, Code};
-use crate::claim::{StageName, ours};
+use crate::claim::{StageName, ours, shown};
 
 pub(super) fn judge(change: &Change<'_>) -> Result<(), Stop> {
     stages(&change.new)
@@ -17,14 +18,19 @@ pub(super) fn judge(change: &Change<'_>) -> Result<(), Stop> {
         .try_for_each(|stage| taken(change, stage))
 }
 
-/// Whether the Application has not been what it is now to that Stage.
+/// Whether the Application has not been what it is now to that Stage, or was another AppProject's.
 pub(super) fn joins(change: &Change<'_>, stage: &StageName) -> bool {
+    !was_of(change, stage)
+        || change.old.as_ref().is_some_and(|old| app_project(old) != app_project(&change.new))
+}
+
+/// Whether the Application has been to that Stage what it is now.
+pub(super) fn was_of(change: &Change<'_>, stage: &StageName) -> bool {
     let renders = |app: &Application| ours(app.spec.sources()).next().is_some();
-    change.old.as_ref().is_none_or(|old| {
-        !stages(old).contains(stage)
-            || (renders(&change.new) && !renders(old))
-            || app_project(old) != app_project(&change.new)
-    })
+    change
+        .old
+        .as_ref()
+        .is_some_and(|old| stages(old).contains(stage) && (renders(old) || !renders(&change.new)))
 }
 
 fn taken(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
@@ -40,14 +46,14 @@ fn taken(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
         stage.project,
         app.namespace(),
         app.name(),
-        app_project(app)
+        shown(app_project(app))
     );
     let fix = format!(
         "Who owns the Project adds to the ProjectConfig of {}, spec.wharfinger.applications: {{namespace: {}, project: {}, name: {}}}",
         stage.project,
-        app.namespace(),
-        app_project(app),
-        app.name()
+        quoted(app.namespace()),
+        quoted(app_project(app)),
+        quoted(app.name())
     );
     Err(Check::failed(Code::Joining, text).fix(fix).into())
 }
@@ -60,6 +66,11 @@ fn selects(selector: &ApplicationSelector, app: &Application) -> bool {
     matches(&selector.namespace, app.namespace())
         && matches(&selector.project, app_project(app))
         && matches(&selector.name, app.name())
+}
+
+/// As it is to be pasted: whatever it is, it is a text there and no more. As `null` it would match everything.
+fn quoted(text: &str) -> String {
+    Value::from(shown(text)).to_string()
 }
 
 fn app_project(app: &Application) -> &str {

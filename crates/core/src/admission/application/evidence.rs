@@ -1,9 +1,11 @@
 //! The status: what Argo CD's controllers have seen and done. Our controller believes it, so nobody else may write it.
 
-use serde_json::Value;
-use wharfinger_api::argocd::Sources as _;
+use std::cmp::Reverse;
 
-use super::consent::joins;
+use serde_json::Value;
+use wharfinger_api::argocd::{ApplicationStatus, Source, Sources as _};
+
+use super::consent::{joins, was_of};
 use super::fields::{Class, changed, class};
 use super::source::{lean_value, newest};
 use super::{Change, StageName};
@@ -12,7 +14,8 @@ use crate::admission::facts::status;
 use crate::check::{Check, Code};
 
 pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
-    if joins(change, stage) {
+    // While the rules were lifted nobody looked after it either.
+    if joins(change, stage) || change.glass_mended() {
         brought(change, stage)?;
     }
     // It may be put back with the Application.
@@ -46,25 +49,48 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
     Err(Check::failed(Code::StatusGuard, text).fix("Leave the status out of what you write").into())
 }
 
-/// Whoever joins brings a status that nobody looked after. It must not tell of a promotion to come.
+/// Whoever joins brings a status that nobody looked after. It must not tell of what the Stage holds now, nor of what it
+/// will hold: a promotion would take that for done. What was before does no harm, and comes with a backup that is put back.
+///
+/// Of an Application that was the Stage's already it is known that it may have been deployed, so it may say so.
 fn brought(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
-    let told = &change.new.status;
-    let history = told.history.iter().map(|entry| newest(entry.sources(), stage));
-    let compared = told.sync.iter().map(|sync| newest(sync.compared_to.sources(), stage));
-    let state = told.operation_state.iter();
-    let result = state.filter_map(|s| s.sync_result.as_ref()).map(|r| newest(r.sources(), stage));
-    let Some(newest) = history.chain(compared).chain(result).max().filter(|newest| *newest > 0)
-    else {
-        return Ok(());
-    };
+    let told = told(&change.new.status, stage);
+    let first = told.into_iter().min_by_key(|(told, ..)| Reverse(*told));
+    let Some((newest, part, below)) = first else { return Ok(()) };
+    let was = was_of(change, stage);
     let generation = |stage| status(stage).assignment.as_ref().map_or(0, |a| a.generation);
-    let known = change.context.facts.stage(stage)?.0.map_or(0, generation);
-    if newest <= known || newest <= change.context.facts.stage_live(stage)?.map_or(0, generation) {
+    let harmless = |known: u64| newest < known || (was && newest == known);
+    if change.context.facts.stage(stage)?.0.is_some_and(|stage| harmless(generation(stage))) {
         return Ok(());
     }
-    let text =
-        format!("the status tells of assignment {newest} of Stage {stage}, which was not made yet");
-    Err(Check::failed(Code::StatusGuard, text)
-        .fix("Leave the status out: Argo CD finds it out again")
-        .into())
+    let live = change.context.facts.stage_live(stage)?;
+    // With the Stage gone there is no promotion to be told, and the Application has to be put right.
+    if live.map_or(was, |stage| harmless(generation(stage))) {
+        return Ok(());
+    }
+    let text = format!(
+        "{part}{below} tells that assignment {newest} of Stage {stage} was deployed, which Argo CD has not seen here"
+    );
+    let fix = if change.old.is_none() {
+        "Remove status: only Argo CD writes it, and finds it out again".to_owned()
+    } else {
+        format!("Set {part} to null in the same write: only Argo CD writes it")
+    };
+    Err(Check::failed(Code::StatusGuard, text).fix(fix).into())
+}
+
+/// What a status tells of a Stage's assignments: the generation, the part that can be taken out, and the field below it.
+fn told(status: &ApplicationStatus, stage: &StageName) -> Vec<(u64, &'static str, &'static str)> {
+    let by = |sources: &[Source], part, below| (newest(sources, stage), part, below);
+    let mut told = vec![];
+    told.extend(status.history.iter().map(|entry| by(entry.sources(), "status.history", "")));
+    let sync = status.sync.as_ref();
+    told.extend(sync.map(|sync| by(sync.compared_to.sources(), "status.sync", ".comparedTo")));
+    let (state, record) = (status.operation_state.as_ref(), "status.operationState");
+    let result = state.and_then(|state| state.sync_result.as_ref());
+    told.extend(result.map(|result| by(result.sources(), record, ".syncResult")));
+    let asked = state.and_then(|state| state.operation.sync.as_ref());
+    told.extend(asked.map(|sync| by(sync.sources(), record, ".operation")));
+    told.retain(|(generation, ..)| *generation > 0);
+    told
 }

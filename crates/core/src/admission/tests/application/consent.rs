@@ -72,7 +72,20 @@ fn a_denial_says_what_to_add() {
         world.validate(&review(Kind::Application, ALICE, None, Some(&current()))),
         "joining",
     );
-    assert!(check.fix.contains("{namespace: argocd, project: default, name: shop}"), "{check}");
+    assert!(
+        check.fix.contains(r#"{namespace: "argocd", project: "default", name: "shop"}"#),
+        "{check}"
+    );
+    // Whoever owns the Project pastes it: a name that somebody made up is a text there, whatever it looks like.
+    let odd = "x}, {namespace: \"*\", name: ";
+    for (project, shown) in
+        [("null", r#"project: "null","#), (odd, r#"project: "x}, {namespace: \"*\", name: ","#)]
+    {
+        let app = with(current(), json!({ "spec": { "project": project } }));
+        let check =
+            denied(world.validate(&review(Kind::Application, ALICE, None, Some(&app))), project);
+        assert!(check.fix.contains(shown), "{check}");
+    }
 }
 
 #[test]
