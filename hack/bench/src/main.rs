@@ -6,6 +6,7 @@ mod script;
 mod sidecar;
 mod stages;
 mod standalone;
+mod upload;
 mod watched;
 mod webhook;
 
@@ -14,11 +15,12 @@ use anyhow::{Result, bail};
 type Benchmark = fn() -> Result<()>;
 
 fn main() -> Result<()> {
-    let all: [(&str, Benchmark); 5] = [
+    let all: [(&str, Benchmark); 6] = [
         ("promotion", promotion::run),
         ("sidecar", sidecar::run),
         ("stages", stages::run),
         ("standalone", standalone::run),
+        ("upload", upload::run),
         ("webhook", webhook::run),
     ];
     let wanted: Vec<String> = std::env::args().skip(1).collect();

@@ -27,7 +27,7 @@ use wharfinger_sidecar::proto::{
     AppStreamRequest, CheckPluginConfigurationResponse, ManifestResponse,
     ParametersAnnouncementResponse, RepositoryResponse,
 };
-use wharfinger_sidecar::{socket::Socket, upload};
+use wharfinger_sidecar::{service::WINDOW, socket::Socket, upload};
 use wharfinger_tests::{App, IMAGE, Kind, Project, on_runtime};
 
 use crate::line::{line, percentile};
@@ -193,8 +193,8 @@ async fn echo(socket: &Path) -> Result<()> {
         .max_decoding_message_size(MESSAGE)
         .max_encoding_message_size(MESSAGE);
     Server::builder()
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(2 << 20)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(2 * WINDOW)
         .add_service(service)
         .serve_with_incoming_shutdown(
             Socket::bind(socket)?.connections().map_ok(LocalAuthority::new),
