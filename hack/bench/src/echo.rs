@@ -19,7 +19,7 @@ use wharfinger_sidecar::proto::{
     AppStreamRequest, CheckPluginConfigurationResponse, ManifestResponse,
     ParametersAnnouncementResponse, RepositoryResponse,
 };
-use wharfinger_sidecar::{socket::Socket, upload};
+use wharfinger_sidecar::{service::WINDOW, socket::Socket, upload};
 use wharfinger_tests::on_runtime;
 
 /// As Argo CD's limit for one message.
@@ -72,8 +72,8 @@ async fn serve(socket: &Path) -> Result<()> {
         .max_decoding_message_size(MESSAGE)
         .max_encoding_message_size(MESSAGE);
     Server::builder()
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(2 << 20)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(2 * WINDOW)
         .add_service(service)
         .serve_with_incoming_shutdown(
             Socket::bind(socket)?.connections().map_ok(LocalAuthority::new),

@@ -10,6 +10,7 @@ mod script;
 mod sidecar;
 mod stages;
 mod standalone;
+mod upload;
 mod watched;
 mod webhook;
 mod world;
@@ -19,10 +20,11 @@ use anyhow::{Result, bail};
 type Benchmark = fn() -> Result<()>;
 
 fn main() -> Result<()> {
-    let all: [(&str, Benchmark); 6] = [
+    let all: [(&str, Benchmark); 7] = [
         ("promotion", promotion::run),
         ("stages", stages::run),
         ("standalone", standalone::run),
+        ("upload", upload::run),
         ("webhook", webhook::run),
         // Last: they share a cluster, which stays until the end, and the others want the machine to themselves.
         ("sidecar", sidecar::run),
