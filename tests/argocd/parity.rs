@@ -4,6 +4,7 @@
 //! The Freight that the Stage holds has no image that is in the sources.
 
 mod charts;
+mod dependencies;
 mod directory;
 mod helm;
 mod kustomize;
@@ -66,11 +67,7 @@ impl Case {
 
 /// Runs all cases of a kind, and tells about all that fail.
 fn compare(suite: &str, cases: &[Case]) -> Result<()> {
-    let world = World::new(suite)?;
-    let (project, commit) = world.project()?;
-    let url = project.cluster.git().url(&project.name);
-    let place = |path: &str| json!({ "repoURL": url, "targetRevision": commit, "path": path });
-    world.run(&project, cases, place)
+    World::new(suite)?.compare(cases)
 }
 
 struct World {
@@ -94,6 +91,13 @@ impl World {
         first.create()?;
         project.promoted("dev", &freight)?;
         Ok((project, commit))
+    }
+
+    fn compare(&self, cases: &[Case]) -> Result<()> {
+        let (project, commit) = self.project()?;
+        let url = project.cluster.git().url(&project.name);
+        let place = |path: &str| json!({ "repoURL": url, "targetRevision": commit, "path": path });
+        self.run(&project, cases, place)
     }
 
     fn run(

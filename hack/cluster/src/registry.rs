@@ -34,4 +34,12 @@ impl Cluster {
         let push = self.part("helm").args(["push", "--plain-http", &chart, &to]);
         self.tool(&push)?.ok().map(drop)
     }
+
+    /// Has Helm write down in which versions a chart's dependencies are there, and keeps nothing of them.
+    pub fn lock_chart(&self, chart: &Path) -> Result<()> {
+        let folder = chart.to_string_lossy();
+        let update = self.part("helm").args(["dependency", "update", "--plain-http", &folder]);
+        self.tool(&update)?.ok()?;
+        Ok(fs::remove_dir_all(chart.join("charts"))?)
+    }
 }

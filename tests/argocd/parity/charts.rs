@@ -9,13 +9,13 @@ use tempfile::TempDir;
 use wharfinger_cluster::Cluster;
 use wharfinger_tests::{App, Kind, Project};
 
-use super::{Case, SOURCES, Server, World, archive, copy};
+use super::{Case, SOURCES, Server, World, archive, copy, dependencies};
 
 #[test]
 fn a_chart_of_a_repository_is_rendered_as_argo_cd_renders_it() -> Result<()> {
     let world = World::new("charts")?;
     let (project, _) = world.project()?;
-    let repository = publish(&world.cluster, "charts", &["1.2.3"])?;
+    let repository = publish(&world.cluster, "charts", "shop", &[("1.2.3", shop("1.2.3")?)])?;
     let mut cases = cases(["c-none", "c-options"]);
     cases.push(chart("c-range", "1.x", json!({}), json!([])));
     world.run(&project, &cases, |_| json!({ "repoURL": repository }))
@@ -36,7 +36,9 @@ fn a_chart_of_a_registry_is_rendered_as_argo_cd_renders_it() -> Result<()> {
         },
     });
     project.admin.create("secret", "argocd", secret)?;
-    world.run(&project, &cases(["o-none", "o-options"]), |_| json!({ "repoURL": repository }))
+    world.run(&project, &cases(["o-none", "o-options"]), |_| json!({ "repoURL": repository }))?;
+    // Here, since a cluster has one registry.
+    dependencies::are_the_same(&world, &project, &repository)
 }
 
 fn cases([none, options]: [&'static str; 2]) -> Vec<Case> {
@@ -63,7 +65,12 @@ fn a_charts_version_comes_with_the_freight() -> Result<()> {
     let world = World::new("pinned")?;
     let cluster = &world.cluster;
     let project = Project::new(cluster, "parity-pinned")?;
-    let repository = publish(cluster, "pinned", &["1.2.3", "1.3.0"])?;
+    let repository = publish(
+        cluster,
+        "pinned",
+        "shop",
+        &[("1.2.3", shop("1.2.3")?), ("1.3.0", shop("1.3.0")?)],
+    )?;
     let chart = json!({ "chart": { "repoURL": repository, "name": "shop" } });
     project.admin.merge(
         "warehouse",
@@ -97,19 +104,23 @@ fn a_charts_version_comes_with_the_freight() -> Result<()> {
     Ok(())
 }
 
-/// A Helm repository with the chart in these versions. The Git host serves its files.
-fn publish(cluster: &Cluster, name: &str, versions: &[&str]) -> Result<String> {
+/// A Helm repository with a chart in these versions. The Git host serves its files.
+pub(super) fn publish(
+    cluster: &Cluster,
+    name: &str,
+    chart: &str,
+    versions: &[(&str, Vec<u8>)],
+) -> Result<String> {
     let folder = cluster.folder_of_run().join("git").join(name);
     fs::create_dir_all(&folder)?;
     let mut entries = Vec::new();
-    for version in versions {
-        let file = format!("shop-{version}.tgz");
-        fs::write(folder.join(&file), shop(version)?)?;
-        entries.push(
-            json!({ "apiVersion": "v2", "name": "shop", "version": version, "urls": [file] }),
-        );
+    for (version, archive) in versions {
+        let file = format!("{chart}-{version}.tgz");
+        fs::write(folder.join(&file), archive)?;
+        entries
+            .push(json!({ "apiVersion": "v2", "name": chart, "version": version, "urls": [file] }));
     }
-    let index = json!({ "apiVersion": "v1", "entries": { "shop": entries } });
+    let index = json!({ "apiVersion": "v1", "entries": { chart: entries } });
     fs::write(folder.join("index.yaml"), index.to_string())?;
     Ok(cluster.git().base_url().replace("/git", &format!("/{name}")))
 }
