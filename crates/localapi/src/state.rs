@@ -1,6 +1,6 @@
 //! The server as a value: what it is made of, and the doors into it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use crate::answer::{answer, answer_a_browser};
 use crate::catalog::Catalog;
 use crate::install;
 use crate::log::{self, Error, Kept};
-use crate::store::Store;
+use crate::store::{Key, Store};
 use crate::user::User;
 use crate::webhook::{Service, Webhooks};
 
@@ -73,7 +73,12 @@ impl LocalApi {
         }
         let state = State {
             start: store.revision(),
-            world: Mutex::new(World { catalog: Catalog::of(&store), store, sweep: true }),
+            world: Mutex::new(World {
+                catalog: Catalog::of(&store),
+                store,
+                sweep: true,
+                removing: BTreeSet::new(),
+            }),
             clock,
             seed: kept.seed.unwrap_or(seed),
             drawn: AtomicU64::new(0),
@@ -145,6 +150,8 @@ pub(crate) struct World {
     pub(crate) catalog: Catalog,
     /// Something may belong to something that is gone.
     pub(crate) sweep: bool,
+    /// What is being removed for that reason.
+    pub(crate) removing: BTreeSet<Key>,
 }
 
 impl State {

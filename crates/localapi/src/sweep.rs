@@ -26,15 +26,36 @@ pub(crate) async fn sweep(state: &Arc<State>) {
                 return;
             }
             let mut doomed = doomed(&world);
-            doomed.retain(|found| !tried.contains(found));
-            // Until the list has been worked off.
-            world.sweep = !doomed.is_empty();
+            doomed.retain(|found| !tried.contains(found) && !world.removing.contains(&found.0));
+            world.removing.extend(doomed.iter().map(|(key, _)| key.clone()));
             doomed
         };
+        if doomed.is_empty() {
+            return;
+        }
+        let _claim = Claim { state, keys: doomed.iter().map(|(key, _)| key.clone()).collect() };
         for (key, doom) in doomed {
             remove(state, &key, doom).await;
             tried.insert((key, doom));
         }
+    }
+}
+
+/// What is being removed, and by nobody else meanwhile: a webhook that is asked about it may ask us something in turn, and
+/// that request must not begin with it again.
+struct Claim<'s> {
+    state: &'s State,
+    keys: Vec<Key>,
+}
+
+impl Drop for Claim<'_> {
+    /// Also when it is cut off: the next one goes on.
+    fn drop(&mut self) {
+        let mut world = self.state.world();
+        for key in &self.keys {
+            world.removing.remove(key);
+        }
+        world.sweep = true;
     }
 }
 
