@@ -1,7 +1,7 @@
 //! Objects of every kind that the webhook judges, in Project `tower`: what is admitted, and what is refused and why. Told to
 //! an API server in memory and to a real one.
 
-/// In this order, from nothing: with the Project comes its namespace.
+/// In this order, from nothing: with the Project comes its namespace. There can be but one ClusterConfig: it is in `kept.rs`.
 pub(super) const ADMITTED: &str = r#"
 apiVersion: kargo.akuity.io/v1alpha1
 kind: Project
@@ -15,12 +15,6 @@ spec:
   - stageSelector: {name: "glob:dev-*"}
     autoPromotionEnabled: false
   wharfinger: {releasedBy: [ana]}
----
-apiVersion: kargo.akuity.io/v1alpha1
-kind: ClusterConfig
-metadata: {name: cluster}
-spec:
-  webhookReceivers: [{name: hub, harbor: {secretRef: {name: hub}}}]
 ---
 apiVersion: kargo.akuity.io/v1alpha1
 kind: Warehouse

@@ -1,9 +1,12 @@
 //! Every kind, applied with kubectl: what is admitted, and what is refused and why.
 
+#[path = "../kept.rs"]
+mod kept;
 #[path = "../kinds.rs"]
 mod objects;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 use wharfinger_cluster::shared;
 use wharfinger_tests::Kubernetes;
 
@@ -44,5 +47,31 @@ fn every_kind_is_admitted_or_refused_with_the_field() -> Result<()> {
     ensure!(warehouse["metadata"]["labels"]["kargo.akuity.io/shard"] == "eu", "{warehouse:#}");
     let freight = admin.list("freight", "tower")?;
     ensure!(freight.len() == 1 && freight[0]["alias"].is_string(), "{freight:#?}");
+    Ok(())
+}
+
+#[test]
+fn what_was_applied_is_kept_but_for_defaults_and_stamps() -> Result<()> {
+    let cluster = shared()?.use_it()?;
+    for example in kept::examples()? {
+        let sent = example.object.to_string();
+        let applied = cluster.kubectl_with_input(&["apply", "-o", "json", "-f", "-"], &sent)?;
+        if let Some(text) = example.refused_with() {
+            let refused = format!("{:#}", applied.ok().err().context(text)?);
+            ensure!(refused.contains(text), "it must be refused with {text:?}, not: {refused}");
+            continue;
+        }
+        // Of a Promotion the name is not the one that was sent.
+        let applied: Value = serde_json::from_str(&applied.ok()?)?;
+        let metadata = &applied["metadata"];
+        let kind = format!("{}.kargo.akuity.io", example.plural);
+        let mut get =
+            vec!["get", &kind, "-o", "json", metadata["name"].as_str().context("a name")?];
+        if let Some(namespace) = metadata["namespace"].as_str() {
+            get.extend(["-n", namespace]);
+        }
+        let stored = serde_json::from_str(&cluster.kubectl(&get)?.ok()?)?;
+        example.is_kept(stored)?;
+    }
     Ok(())
 }

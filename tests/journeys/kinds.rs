@@ -1,5 +1,7 @@
 //! Every kind through the webhook: what is admitted, what is made of it, and what is refused.
 
+#[path = "../kept.rs"]
+mod kept;
 #[path = "../kinds.rs"]
 mod objects;
 
@@ -44,6 +46,25 @@ async fn every_kind_is_admitted_or_refused_with_the_field() -> Result<()> {
             && freight.data["discoveredAt"].is_string(),
         "{freight:#?}"
     );
+    story.end().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_is_kept_but_for_defaults_and_stamps() -> Result<()> {
+    let story = Story::begin().await?;
+    for example in kept::examples()? {
+        let (plural, object) = (example.plural, example.object.clone());
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+        let made = story.create(plural, &namespace, object).await;
+        if let Some(text) = example.refused_with() {
+            let refused = format!("{:#}", made.err().with_context(|| format!("no: {text}"))?);
+            ensure!(refused.contains(text), "it must be refused with {text:?}, not: {refused}");
+            continue;
+        }
+        let made = made.with_context(|| format!("{:#}", example.object))?;
+        let name = made["metadata"]["name"].as_str().context("a name")?;
+        example.is_kept(story.admin.get(plural, &namespace, name).await?)?;
+    }
     story.end().await
 }
 

@@ -400,6 +400,9 @@ fn resource(plural: &str) -> ApiResource {
         "projectconfigs" => ("kargo.akuity.io", "v1alpha1", "ProjectConfig"),
         "promotiontasks" => ("kargo.akuity.io", "v1alpha1", "PromotionTask"),
         "clusterpromotiontasks" => ("kargo.akuity.io", "v1alpha1", "ClusterPromotionTask"),
+        "clusterconfigs" => ("kargo.akuity.io", "v1alpha1", "ClusterConfig"),
+        "targets" => ("kargo.akuity.io", "v1alpha1", "Target"),
+        "promotionrequests" => ("kargo.akuity.io", "v1alpha1", "PromotionRequest"),
         other => unreachable!("no journey speaks of {other}"),
     };
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)

@@ -110,7 +110,8 @@ fn is_at_or_below(at: &str, place: &str) -> bool {
 
 /// The facts about a kind and all its fields.
 fn kind(crd: &CustomResourceDefinition, facts: &mut Facts) {
-    let [version] = &crd.spec.versions[..] else { panic!("one version: {:?}", crd.metadata.name) };
+    assert_eq!(crd.spec.versions.len(), 1, "{:?}", crd.metadata.name);
+    let version = crd.spec.versions.first().expect("there is one");
     let names = &crd.spec.names;
     let columns: Vec<Value> = version
         .additional_printer_columns

@@ -140,7 +140,7 @@ pub(super) fn any_map(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// A list of what is understood in code.
+/// A list that has something in it, which is understood in code.
 pub(super) fn some_of_anything(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "minItems": 1, "items": any(generator) })
 }
