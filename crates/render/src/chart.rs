@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use wharfinger_core::semver::Version;
+use wharfinger_core::url::shown;
 
 use crate::renderer::Inputs;
 use crate::{Files, RenderError, documents, files};
@@ -55,7 +56,8 @@ fn own(files: &Files, inputs: &Inputs) -> Result<(), RenderError> {
     };
     match wanted {
         Some(wanted) if !same(wanted, version) => Err(RenderError::input(format!(
-            "the Stage's Freight holds version {wanted} of the chart {name} of {repository}, but the source is version {version}. Wharfinger's controller sets targetRevision; if it stays different, look for who else writes it"
+            "the Stage's Freight holds version {wanted} of the chart {name} of {}, but the source is version {version}. Wharfinger's controller sets targetRevision; if it stays different, look for who else writes it",
+            shown(repository)
         ))),
         _ => Ok(()),
     }
@@ -74,7 +76,8 @@ fn pin(files: &Files, inputs: &Inputs, dependency: &mut Value) -> Result<Vec<Str
         };
         let folder = files::join(&inputs.folder, "charts").unwrap_or_default();
         return Err(RenderError::input(format!(
-            "the Stage's Freight holds version {wanted} of the chart {name} of {repository}, a dependency of Chart.yaml, but {there} in {folder}. The plugin fetches nothing: set the version in Chart.yaml, run helm dependency update, and commit {folder}/{name}-{wanted}.tgz; other versions may lie beside it"
+            "the Stage's Freight holds version {wanted} of the chart {name} of {}, a dependency of Chart.yaml, but {there} in {folder}. The plugin fetches nothing: set the version in Chart.yaml, run helm dependency update, and commit {folder}/{name}-{wanted}.tgz; other versions may lie beside it",
+            shown(repository)
         )));
     };
     dependency["version"] = found.version.as_str().into();
@@ -242,5 +245,21 @@ mod tests {
         check("https://charts.example", "", ("cache", "4.5.7"), false);
         check("https://git.example/shop", "", ("db", "0.1.0"), false);
         check("https://charts.example", "sub", ("db", "4.5.7"), false);
+    }
+
+    #[test]
+    fn no_credentials_of_a_repository_are_told() {
+        let url = "https://user:hunter2@charts.example?token=hunter2";
+        let held = charts(&[(url, "db", "4.5.6")]);
+        let check = |folder: &str, chart: &str| {
+            let path = files::join(folder, "Chart.yaml").unwrap();
+            let files: Files = [(path.as_str(), chart)].into_iter().collect();
+            let error = with_freight(Arc::new(files), &inputs(folder, url, held.clone()));
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("chart db of https://charts.example"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        };
+        check("", "name: db\nversion: 1.0.0");
+        check("app", &format!("dependencies: [{{name: db, version: ^1, repository: '{url}'}}]"));
     }
 }

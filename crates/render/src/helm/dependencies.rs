@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 
 use serde_json::Value;
+use wharfinger_core::url::shown;
 
 use crate::files::{self, Files};
 use crate::{RenderError, documents};
@@ -38,7 +39,7 @@ impl Dependencies {
             let beside = repository.strip_prefix("file://").filter(|path| !path.starts_with('/'));
             match beside.and_then(|path| files::join(folder, path)) {
                 Some(folder) => found.folders.push(folder),
-                None => found.remote.push(format!("{name} of {repository}")),
+                None => found.remote.push(format!("{name} of {}", shown(repository))),
             }
         }
         found
@@ -94,6 +95,8 @@ mod tests {
                 let error = built.unwrap_err();
                 assert!(folders.is_empty() && error.contains(elsewhere), "{error}");
             }
+            let error = of(file, "https://user:hunter2@charts.example?t=hunter2").1.unwrap_err();
+            assert!(error.contains("db of https://charts.example,"), "{error}");
         }
     }
 }
