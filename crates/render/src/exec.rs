@@ -15,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::discreet;
+
 /// As much as Argo CD takes from a plugin.
 const STDOUT: usize = 100 << 20;
 const STDERR: usize = 64 << 10;
@@ -179,26 +181,44 @@ async fn all(pipe: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Failure> {
     if out.len() > STDOUT { Err(Failure::TooMuch) } else { Ok(out) }
 }
 
-/// The end of what comes, so that a long story does not hide its conclusion.
+/// The end of what comes, so that a long story does not hide its conclusion. Of one that was cut, that is what begins with
+/// the word error: what else is left may be the rest of anything.
 async fn end(pipe: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Failure> {
     let mut out = Vec::new();
     let Some(mut pipe) = pipe else { return Ok(out) };
-    let mut buffer = [0; 8192];
+    let (mut buffer, mut cut) = ([0; 8192], false);
     loop {
         let read = pipe.read(&mut buffer).await.map_err(Failure::Start)?;
         if read == 0 {
-            return Ok(out);
+            return Ok(if cut {
+                out.split_off(conclusion(&out).unwrap_or(out.len()))
+            } else {
+                out
+            });
         }
         out.extend_from_slice(&buffer[..read]);
         if out.len() > 2 * STDERR {
             out.drain(..out.len() - STDERR);
+            cut = true;
         }
     }
 }
 
+/// Where Helm and Kustomize begin to say why they failed. What they say before are warnings.
+fn conclusion(stderr: &[u8]) -> Option<usize> {
+    let word = b"Error: ";
+    let begins = |at: usize| at == 0 || stderr[at - 1] == b'\n';
+    stderr
+        .windows(word.len())
+        .enumerate()
+        .find(|(at, w)| *w == word && begins(*at))
+        .map(|(at, _)| at)
+}
+
 /// What the tool had to say, in the words it would use in the repository.
 fn said(tool: &Tool<'_>, status: ExitStatus, stderr: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(stderr).into_owned();
+    let stderr = &stderr[conclusion(stderr).unwrap_or_default()..];
+    let mut text = discreet::told(&String::from_utf8_lossy(stderr));
     for dir in [tool.dir, tool.home] {
         text = text
             .replace(&format!("{}/", dir.display()), "")
@@ -262,8 +282,30 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(failed.to_string(), "a.yaml: bad");
+        let warned =
+            "echo 'warning: (hunter2)' >&2; echo 'Error: parsing \"hunter2\": bad' >&2; exit 3";
+        let failed = shell(&dir, warned, LONG).await.unwrap_err();
+        assert_eq!(failed.to_string(), "parsing \"…\": bad");
         assert_eq!(shell(&dir, "exit 3", LONG).await.unwrap_err().to_string(), "exit status: 3");
         assert!(matches!(shell(&dir, "exec /nowhere/at/all", LONG).await, Err(Failure::Exit(_))));
+    }
+
+    #[tokio::test]
+    async fn its_environment_is_what_we_say_and_nothing_else() {
+        let dir = TempDir::new().unwrap();
+        let tool = Tool {
+            program: Path::new("/usr/bin/env"),
+            args: &[],
+            dir: dir.path(),
+            home: dir.path(),
+            deadline: Instant::now() + LONG,
+            memory: 64 << 20,
+        };
+        let out = String::from_utf8(output(&tool).await.unwrap()).unwrap();
+        let mut names: Vec<&str> = out.lines().filter_map(|line| line.split('=').next()).collect();
+        names.sort_unstable();
+        let known = ["ALL_PROXY", "GOMEMLIMIT", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "TMPDIR"];
+        assert_eq!(names, known, "{out}");
     }
 
     #[tokio::test]
@@ -271,9 +313,17 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let flood = shell(&dir, "exec /bin/cat /dev/zero", LONG).await;
         assert!(matches!(flood, Err(Failure::TooMuch)));
-        let loud = "i=0; while [ $i -lt 30000 ]; do echo abcdefghij >&2; i=$((i+1)); done; echo last >&2; exit 1";
-        let text = shell(&dir, loud, LONG).await.unwrap_err().to_string();
-        assert!(text.len() < SHOWN + 10 && text.ends_with("last"), "{}", text.len());
+        let loud = "i=0; while [ $i -lt 30000 ]; do echo abcdefghij >&2; i=$((i+1)); done; echo $last >&2; exit 1";
+        let said = async |last: &str| {
+            let script = format!("last='{last}'; {loud}");
+            shell(&dir, &script, LONG).await.unwrap_err().to_string()
+        };
+        assert_eq!(said("Error: last").await, "last");
+        // What it is the rest of, nobody knows.
+        assert_eq!(said("last").await, "exit status: 1");
+        let long = format!("Error: {}last", "x".repeat(3000));
+        let text = said(&long).await;
+        assert!(text.len() < SHOWN + 10 && text.ends_with("xlast"), "{}", text.len());
     }
 
     #[tokio::test]

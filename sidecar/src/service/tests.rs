@@ -1,10 +1,12 @@
 //! Over the real socket, with repo-server's authority, its chunks and its deadlines.
 
+mod log;
 mod raw;
 mod world;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -49,6 +51,11 @@ impl Server {
     }
 
     async fn with(world: &World, concurrency: usize) -> Self {
+        Self::rendering(world, concurrency, Tools::default()).await
+    }
+
+    async fn rendering(world: &World, concurrency: usize, tools: Tools) -> Self {
+        LazyLock::force(&log::LINES);
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("wharfinger.sock");
         let mut tasks = Tasks::until(Shutdown::new());
@@ -60,7 +67,7 @@ impl Server {
             limits: Limits { files: 1000, bytes: 1 << 20 },
             concurrency,
         };
-        let renderer = Renderer::new(Tools::default(), 1 << 20);
+        let renderer = Renderer::new(tools, 1 << 20);
         let metrics = Metrics::register(&mut registry, &BTreeMap::new());
         let renders = Renders::default();
         let plugin = Plugin::new(facts, renderer, metrics, renders.clone(), settings);
