@@ -40,6 +40,9 @@ pub enum Role {
     ApplicationSetController,
     /// argocd-server, of the first instance only.
     ArgoCdServer,
+    /// cert-manager's controllers, if a cluster asks for them.
+    CertManager,
+    CaInjector,
     Sidecar(Instance),
     Webhook,
     /// A second replica of it, if a test starts one.
@@ -70,6 +73,8 @@ impl fmt::Display for Role {
             Self::ApplicationController(instance) => ("argocd-application-controller", instance),
             Self::ApplicationSetController => ("argocd-applicationset-controller", Instance::First),
             Self::ArgoCdServer => ("argocd-server", Instance::First),
+            Self::CertManager => ("cert-manager-controller", Instance::First),
+            Self::CaInjector => ("cert-manager-cainjector", Instance::First),
             Self::Sidecar(instance) => ("wharfinger-sidecar", instance),
             Self::Webhook => ("wharfinger-webhook", Instance::First),
             Self::SecondWebhook => ("wharfinger-webhook", Instance::Second),
