@@ -16,7 +16,7 @@ pub struct Asked {
 }
 
 /// An Application by namespace and name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AppName {
     pub namespace: String,
     pub name: String,
@@ -38,11 +38,8 @@ const OWN: &str = "ARGOCD_ENV_";
 impl Asked {
     /// From pairs of name and value; of equal names, the last counts. `home` is Argo CD's own namespace.
     pub fn from_env(env: &[(String, String)], home: &str) -> Result<Self, Refusal> {
-        let get = |wanted: &str| {
-            let found = env.iter().rev().find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value.as_str()).unwrap_or_default()
-        };
-        let app = AppName::of(get("ARGOCD_APP_NAME"), home)?;
+        let get = |wanted: &str| last(env, wanted);
+        let app = AppName::asking(env, home)?;
         let own =
             env.iter().filter_map(|(name, value)| Some((name.strip_prefix(OWN)?, value.as_str())));
         let split =
@@ -84,6 +81,11 @@ impl Asked {
     }
 }
 
+fn last<'e>(env: &'e [(String, String)], wanted: &str) -> &'e str {
+    let found = env.iter().rev().find(|(name, _)| name == wanted);
+    found.map(|(_, value)| value.as_str()).unwrap_or_default()
+}
+
 impl SourceRef {
     /// The folder of the repository that was handed over, where the Application's is `folder` in it.
     pub fn above(&self, folder: &str) -> &str {
@@ -96,6 +98,11 @@ impl SourceRef {
 }
 
 impl AppName {
+    /// Whose files these are, whatever else is wrong.
+    pub(crate) fn asking(env: &[(String, String)], home: &str) -> Result<Self, Refusal> {
+        Self::of(last(env, "ARGOCD_APP_NAME"), home)
+    }
+
     /// `<name>` in Argo CD's own namespace, `<namespace>_<name>` elsewhere: neither may hold an underscore.
     fn of(text: &str, home: &str) -> Result<Self, Refusal> {
         let (namespace, name) = text.split_once('_').unwrap_or((home, text));

@@ -48,6 +48,14 @@ impl Refusal {
         )
     }
 
+    /// What the log has of it. What files and tools say is for the Application to tell: it may quote what is secret.
+    pub fn logged(&self) -> String {
+        match self {
+            Self::Input(_) => "the source's files or options; the Application says more".into(),
+            other => other.to_string(),
+        }
+    }
+
     /// As gRPC has it. Argo CD's controller asks again by itself on the two transient ones, up to three times.
     pub fn code(&self) -> Code {
         match self {

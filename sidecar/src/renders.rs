@@ -7,6 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use wharfinger_core::check::Check;
 use wharfinger_core::paths::{self, Upload};
 use wharfinger_daemon::Clock;
@@ -25,8 +26,8 @@ pub struct Renders {
     last: Arc<Mutex<BTreeMap<Source, Render>>>,
 }
 
-/// Which source, without its repository: a URL may hold a secret.
-type Source = (AppName, String);
+/// Which source: with its path, and of its repository a hash, since a URL may hold a secret.
+type Source = (AppName, String, [u8; 32]);
 
 /// One render, as the admin port shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,6 +51,7 @@ struct Render {
 /// What came for a render.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent<'a> {
+    pub(crate) repository: &'a str,
     pub(crate) path: &'a str,
     /// The folder of the repository that is the root of the files.
     pub(crate) above: &'a str,
@@ -75,7 +77,7 @@ impl Renders {
 
     /// Remembers a render. What is returned is new: it was not so the last time.
     pub(crate) fn tell(&self, app: &AppName, sent: Sent<'_>, read: &Read) -> Vec<Check> {
-        let Sent { path, above, declared, received } = sent;
+        let Sent { repository, path, above, declared, received } = sent;
         let checks = paths::judge(&Upload {
             namespace: &app.namespace,
             application: &app.name,
@@ -98,7 +100,7 @@ impl Renders {
             checks: checks.clone(),
             time: self.clock.now(),
         };
-        let source = (app.clone(), path.to_owned());
+        let source = (app.clone(), path.to_owned(), Sha256::digest(repository).into());
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let before = last.insert(source, render).map(|before| before.checks).unwrap_or_default();
         if last.len() > MOST
@@ -110,5 +112,25 @@ impl Renders {
         let said =
             |check: &Check| before.iter().any(|b| (b.code, &b.fix) == (check.code, &check.fix));
         checks.into_iter().filter(|check| !said(check)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_of_two_repositories_are_two_wherever_they_are_in_them() {
+        let renders = Renders::default();
+        let app = AppName { namespace: "argocd".into(), name: "web".into() };
+        let tell = |repository: &str, received: u64| {
+            let sent = Sent { repository, path: "app", above: "", declared: None, received };
+            renders.tell(&app, sent, &Read { size: 1, paths: vec!["app".into()] })
+        };
+        let (a, b) = ("https://git.example/a", "https://git.example/b");
+        assert_eq!(tell(a, 1_000_000).len(), 1);
+        assert_eq!(tell(b, 1_000_000).len(), 1, "another source is new");
+        assert_eq!(tell(a, 1_000_000), []);
+        assert_eq!(renders.last.lock().unwrap().len(), 2);
     }
 }

@@ -2,7 +2,7 @@
 
 use wharfinger_api::v1alpha1::FreightCollection;
 use wharfinger_core::check::{Check, Code};
-use wharfinger_core::url::normalise_git;
+use wharfinger_core::url::{normalise_git, shown};
 
 use crate::asked::SourceRef;
 
@@ -19,8 +19,9 @@ pub(crate) fn check(collection: &FreightCollection, source: &SourceRef) -> Resul
     }
     let SourceRef { repo_url, revision, path: _ } = source;
     let text = format!(
-        "the Stage's Freight carries commit {} of {repo_url}, but Argo CD asks for {revision}",
-        wanted.join(" or ")
+        "the Stage's Freight carries commit {} of {}, but Argo CD asks for {revision}",
+        wanted.join(" or "),
+        shown(repo_url)
     );
     Err(Check::failed(Code::WrongRevision, text)
         .fix("Wharfinger's controller sets targetRevision; if it stays different, look for who else writes it"))
@@ -64,5 +65,7 @@ mod tests {
             assert_eq!(check.code, Code::WrongRevision);
             assert!(check.text.contains("commit aaa of"), "{}", check.text);
         }
+        let secret = asks("https://user:hunter2@git.example.com/shop/config", "bbb").unwrap_err();
+        assert!(secret.text.contains("of https://git.example.com/shop/config,"), "{}", secret.text);
     }
 }

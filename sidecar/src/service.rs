@@ -95,6 +95,7 @@ impl Plugin {
         &self,
         stream: &mut Streaming<AppStreamRequest>,
         deadline: Deadline,
+        whose: &mut Option<AppName>,
     ) -> Result<Vec<String>, Refusal> {
         let metadata = upload::metadata(stream).await?;
         let folder = folder(&metadata.app_rel_path)?;
@@ -103,6 +104,7 @@ impl Plugin {
             .iter()
             .map(|EnvEntry { name, value }| (name.clone(), value.clone()))
             .collect();
+        *whose = AppName::asking(&env, &self.settings.argocd_namespace).ok();
         let asked = Asked::from_env(&env, &self.settings.argocd_namespace)?;
 
         // Before the files are looked at: who is refused takes no memory.
@@ -135,8 +137,8 @@ impl Plugin {
         let documents = base.holding(&images, &provenance)?;
         self.look_after(&app, &base, &images);
         let declared = paths.as_deref();
-        let received = announced.size;
-        let sent = Sent { path: &path, above: &inputs.above, declared, received };
+        let (received, repository) = (announced.size, inputs.repository.as_str());
+        let sent = Sent { repository, path: &path, above: &inputs.above, declared, received };
         self.look_after_paths(&app, sent, &read);
         Ok(documents)
     }
@@ -218,7 +220,8 @@ impl ConfigManagementPluginService for Plugin {
         let render = self.metrics.begin();
         let deadline = Deadline::of(request.metadata(), Instant::now());
         let mut stream = request.into_inner();
-        let result = answer(deadline, self.generate(&mut stream, deadline)).await;
+        let mut whose = None;
+        let result = answer(deadline, self.generate(&mut stream, deadline, &mut whose)).await;
         finish(&mut stream, deadline).await;
         render.end(result.as_ref().map(drop));
         match result {
@@ -226,7 +229,8 @@ impl ConfigManagementPluginService for Plugin {
                 Ok(Response::new(ManifestResponse { manifests, source_type: String::new() }))
             }
             Err(refusal) => {
-                info!(%refusal, "Not rendered");
+                let AppName { namespace, name: application } = whose.unwrap_or_default();
+                info!(%namespace, %application, code = ?refusal.code(), reason = refusal.logged(), "Not rendered");
                 Err(Status::from(&refusal))
             }
         }

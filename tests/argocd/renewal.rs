@@ -2,26 +2,21 @@
 //!
 //! What Kubernetes does for Pods is done here for processes: a Service sends new connections to those that are ready.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use wharfinger_cluster::{Cluster, Options, Process};
 use wharfinger_tests::{App, Kind, Project};
 
+use crate::reviews::{End, KINDS, Reviews, webhooks};
+
 /// Half a minute: renewed after twenty seconds.
 const LIFE: &str = "30s";
-const KINDS: [&str; 2] = ["mutatingwebhookconfiguration", "validatingwebhookconfiguration"];
 
 #[test]
 fn no_review_fails_while_the_certificate_is_renewed_and_replicas_are_replaced() -> Result<()> {
@@ -35,77 +30,30 @@ fn no_review_fails_while_the_certificate_is_renewed_and_replicas_are_replaced() 
 
     let replicas = cluster.start_own_webhooks(LIFE)?;
     let service = Service::new(&replicas)?;
-    let (end, reviews, handshakes) =
-        (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
-    let (closed, seen) = (AtomicBool::new(false), Mutex::new(BTreeSet::new()));
+    let closed = AtomicBool::new(false);
     thread::scope(|scope| {
         // The Service goes when nobody asks any more.
-        let serving = End(&closed);
-        let asking = End(&end);
+        let _serving = End(&closed);
         scope.spawn(|| service.serve(&closed));
         scope.spawn(|| service.probe(&closed));
-        cluster.until("both replicas to be ready", || service.all_ready())?;
+        let all_ready = || cluster.until("both replicas to be ready", || service.all_ready());
+        all_ready()?;
         point_at(&cluster, service.port()?)?;
 
-        let ask = || -> Result<()> {
-            while !end.load(Ordering::Relaxed) {
-                let number = reviews.fetch_add(1, Ordering::Relaxed).to_string();
-                let info = json!([{ "name": "number", "value": number }]);
-                app.merge(&json!({ "spec": { "info": info } })).context("a review failed")?;
-            }
-            Ok(())
-        };
-        let askers = [scope.spawn(ask), scope.spawn(ask)];
-        // What the API server does once for many reviews: a connection, trusting what it was told.
-        let shaker = scope.spawn(|| -> Result<()> {
-            while !end.load(Ordering::Relaxed) {
-                let bundles = bundles(&cluster)?;
-                for bundle in &bundles {
-                    let shown = shake(service.port()?, bundle).context("a handshake failed")?;
-                    seen.lock().unwrap_or_else(PoisonError::into_inner).insert(shown);
-                    handshakes.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-            Ok(())
-        });
-        let failed = || askers.iter().any(|one| one.is_finished()) || shaker.is_finished();
-        let certificates = |wanted: usize| {
-            cluster.until(&format!("{wanted} certificates"), || {
-                let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).len();
-                ensure!(seen >= wanted || failed(), "{seen}");
-                Ok(())
-            })
-        };
         let rolled = || -> Result<()> {
             for replica in &replicas {
                 replica.stop()?;
                 replica.start()?;
-                cluster.until("both replicas to be ready", || service.all_ready())?;
+                all_ready()?;
             }
             Ok(())
         };
-        let done = rolled().and_then(|()| certificates(3)).and_then(|()| rolled());
-        drop(asking);
-        for asker in askers {
-            asker.join().expect("it does not panic")?;
-        }
-        shaker.join().expect("it does not panic")?;
-        drop(serving);
-        done
-    })?;
-    let (reviews, handshakes) = (reviews.into_inner(), handshakes.into_inner());
-    println!("{reviews} writes, {handshakes} handshakes");
-    ensure!(reviews > 0 && handshakes > 0, "{reviews} writes, {handshakes} handshakes");
-    Ok(())
-}
-
-/// Ends the threads, also when a step before failed.
-struct End<'e>(&'e AtomicBool);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+        Reviews::during(&cluster, &app, service.port()?, |reviews| {
+            rolled()?;
+            reviews.certificates(3)?;
+            rolled()
+        })
+    })
 }
 
 /// One address for the replicas that are ready.
@@ -204,44 +152,4 @@ fn point_at(cluster: &Cluster, port: u16) -> Result<()> {
         cluster.kubectl(&["patch", kind, "wharfinger", "--type=json", "-p", &patch])?.ok()?;
     }
     Ok(())
-}
-
-fn webhooks(cluster: &Cluster, kind: &str) -> Result<Vec<Value>> {
-    let text = cluster.kubectl(&["get", kind, "wharfinger", "-o", "json"])?.ok()?;
-    let found: Value = serde_json::from_str(&text)?;
-    Ok(found["webhooks"].as_array().cloned().unwrap_or_default())
-}
-
-/// Whom the API server is told to trust, in as many ways as it is told.
-fn bundles(cluster: &Cluster) -> Result<BTreeSet<Vec<u8>>> {
-    let mut all = BTreeSet::new();
-    for kind in KINDS {
-        for webhook in webhooks(cluster, kind)? {
-            let text = webhook["clientConfig"]["caBundle"].as_str().context("no caBundle")?;
-            all.insert(BASE64_STANDARD.decode(text)?);
-        }
-    }
-    Ok(all)
-}
-
-/// The certificate that whoever trusts those is shown.
-fn shake(port: u16, bundle: &[u8]) -> Result<Vec<u8>> {
-    let mut roots = RootCertStore::empty();
-    for authority in CertificateDer::pem_slice_iter(bundle) {
-        roots.add(authority?)?;
-    }
-    let provider = rustls::crypto::ring::default_provider();
-    let config = ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("127.0.0.1")?;
-    let mut client = ClientConnection::new(config.into(), name)?;
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    while client.is_handshaking() {
-        client.complete_io(&mut stream)?;
-    }
-    let shown = client.peer_certificates().context("no certificate")?;
-    Ok(shown.first().context("no certificate")?.to_vec())
 }

@@ -1,6 +1,7 @@
 //! An Application, rendered on this machine: by the crate that the sidecar renders with, or as Argo CD does natively.
 
 mod checkout;
+mod overrides;
 mod target;
 
 use std::cell::RefCell;
@@ -28,6 +29,7 @@ use crate::output::clean;
 use crate::session::Session;
 
 pub use checkout::Wanted;
+pub use overrides::stands_in_the_way;
 
 /// For one source. Nobody waits longer for a chart.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -126,7 +128,7 @@ impl<'s> Rendering<'s> {
         Ok(all)
     }
 
-    /// Brings the files of a source. What was taken is told on stderr.
+    /// Brings the files of a source, and what they say about it. What was taken is told on stderr.
     pub async fn prepare(
         &self,
         app: &App,
@@ -138,6 +140,7 @@ impl<'s> Rendering<'s> {
         let folder = files::join("", path).filter(|_| !path.starts_with('/')).ok_or_else(|| {
             Failure::new(format!("the path {path:?} leaves the repository")).exit(Exit::Usage)
         })?;
+        let source = &overrides::merged(source, &files, &folder, &self.instance(app))?;
         let options = match source.plugin() {
             Some(PLUGIN) => options(source).map_err(|e| failed(app, &e))?,
             _ => adopt(source).ok().and_then(|source| options(&source).ok()).unwrap_or_default(),
@@ -148,12 +151,17 @@ impl<'s> Rendering<'s> {
         Ok(Prepared { source: source.clone(), folder, files, target, variables, kind })
     }
 
+    /// The Application's name, as Argo CD has it.
+    fn instance(&self, app: &App) -> String {
+        app.app.name_for(&self.session.global.argocd_namespace)
+    }
+
     /// What repo-server would say of it.
     fn variables(&self, app: &App, source: &Source, target: &Target, wanted: &Wanted) -> Variables {
         let project = &app.app.spec.project;
         let (Wanted::Exactly(revision) | Wanted::Here(revision)) = wanted;
         Variables {
-            app_name: app.app.name_for(&self.session.global.argocd_namespace),
+            app_name: self.instance(app),
             namespace: target.namespace.clone(),
             project: if project.is_empty() { "default".into() } else { project.clone() },
             revision: revision.clone(),

@@ -14,12 +14,14 @@ mod percent;
 mod printable;
 mod reference;
 mod sanitise;
+mod shown;
 
 pub use chart::{chart_key, normalise_chart};
 pub use git::normalise_git;
 pub use image::normalise_image;
 pub(crate) use printable::is_printable;
 pub use sanitise::sanitise;
+pub use shown::shown;
 
 #[cfg(test)]
 mod tests;

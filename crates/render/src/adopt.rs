@@ -40,7 +40,7 @@ pub fn adopt(source: &Source) -> Result<Source, Unconvertible> {
         };
         return Err(refused("plugin.name", text));
     }
-    if source.0.get("plugin").is_some_and(|plugin| !is_empty(plugin)) {
+    if source.0.get("plugin").is_some_and(|plugin| !are_unset(plugin)) {
         return Err(refused("plugin", "a plugin without a name; name it, or remove it"));
     }
     if !source.text("ref").is_empty() {
@@ -53,7 +53,7 @@ pub fn adopt(source: &Source) -> Result<Source, Unconvertible> {
     let mut adopted = source.clone();
     let types = [("helm", Kind::Helm), ("kustomize", Kind::Kustomize), ("directory", Kind::Plain)];
     for (name, kind) in types {
-        let Some(options) = adopted.0.shift_remove(name).filter(|options| !is_empty(options))
+        let Some(options) = adopted.0.shift_remove(name).filter(|options| !are_unset(options))
         else {
             continue;
         };
@@ -63,7 +63,7 @@ pub fn adopt(source: &Source) -> Result<Source, Unconvertible> {
         if !set.is_empty() {
             return Err(refused(name, "a source has options of one type only"));
         }
-        for (field, value) in options.iter().filter(|(_, value)| !is_empty(value)) {
+        for (field, value) in options.iter().filter(|(field, value)| !is_unset(field, value)) {
             let (path, known) = (format!("{name}.{field}"), parameter(field, kind));
             let Some(known) = known.filter(|p| p.name != FORCE_STRING) else {
                 return Err(refused(path, missing(kind, field)));
@@ -240,7 +240,9 @@ fn file_parameters(value: &Value) -> Result<Map<String, Value>, String> {
 
 fn replicas(value: &Value) -> Result<Vec<String>, String> {
     let replica = |of: &Value| {
-        let (name, count) = (of.get("name")?.as_str()?, of.get("count")?.as_u64()?);
+        let (name, count) = (of.get("name")?.as_str()?, of.get("count")?);
+        // Argo CD takes both.
+        let count = count.as_u64().or_else(|| count.as_str()?.parse().ok())?;
         Some(format!("{name}={count}"))
     };
     let all = value.as_array().map(|all| all.iter().map(replica).collect::<Option<_>>());
@@ -321,13 +323,23 @@ fn text_of(value: &Value) -> Option<&String> {
     }
 }
 
-/// What Argo CD leaves out when it writes.
-pub(crate) fn is_empty(value: &Value) -> bool {
+/// Whether Argo CD takes the options of a type for none: all of them have their zero values.
+pub(crate) fn are_unset(options: &Value) -> bool {
+    match options {
+        Value::Object(fields) => fields.iter().all(|(field, value)| is_unset(field, value)),
+        other => other.is_null(),
+    }
+}
+
+/// The same for one field. What users write into values and maps is not looked into: a value that is false counts.
+fn is_unset(field: &str, value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.values().all(is_empty),
+        Value::Object(_) if field == VALUES_OBJECT => false,
+        Value::Object(_) if field == "jsonnet" => are_unset(value),
+        Value::Object(map) => map.is_empty(),
         Value::Bool(true) | Value::Number(_) => false,
     }
 }

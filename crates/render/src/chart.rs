@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use wharfinger_core::semver::{Constraint, Version};
+use wharfinger_core::url::shown;
 
 use crate::helm::dependencies::{CHARTS, LOCKS, declared, is_exact, is_published};
 use crate::renderer::Inputs;
@@ -58,7 +59,8 @@ fn own(files: &Files, inputs: &Inputs) -> Result<(), RenderError> {
     };
     match wanted {
         Some(wanted) if !same(wanted, version) => Err(RenderError::input(format!(
-            "the Stage's Freight holds version {wanted} of the chart {name} of {repository}, but the source is version {version}. Wharfinger's controller sets targetRevision; if it stays different, look for who else writes it"
+            "the Stage's Freight holds version {wanted} of the chart {name} of {}, but the source is version {version}. Wharfinger's controller sets targetRevision; if it stays different, look for who else writes it",
+            shown(repository)
         ))),
         _ => Ok(()),
     }
@@ -327,5 +329,15 @@ mod tests {
         check("https://charts.example", "", ("cache", "4.5.7"), false);
         check("https://git.example/shop", "", ("db", "0.1.0"), false);
         check("https://charts.example", "sub", ("db", "4.5.7"), false);
+    }
+
+    #[test]
+    fn no_credentials_of_a_repository_are_told() {
+        let url = "https://user:hunter2@charts.example?token=hunter2";
+        let held = charts(&[(url, "db", "4.5.6")]);
+        let files: Files = [("Chart.yaml", "name: db\nversion: 1.0.0")].into_iter().collect();
+        let error = with_freight(Arc::new(files), &inputs("", url, held)).unwrap_err().to_string();
+        assert!(error.contains("chart db of https://charts.example"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

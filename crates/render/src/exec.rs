@@ -19,6 +19,8 @@ use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::discreet;
+
 pub(crate) use confined::gaps;
 
 /// As much as Argo CD takes from a plugin.
@@ -230,26 +232,44 @@ async fn all(pipe: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Failure> {
     if out.len() > STDOUT { Err(Failure::TooMuch) } else { Ok(out) }
 }
 
-/// The end of what comes, so that a long story does not hide its conclusion.
+/// The end of what comes, so that a long story does not hide its conclusion. Of one that was cut, that is what begins with
+/// the word error: what else is left may be the rest of anything.
 async fn end(pipe: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Failure> {
     let mut out = Vec::new();
     let Some(mut pipe) = pipe else { return Ok(out) };
-    let mut buffer = [0; 8192];
+    let (mut buffer, mut cut) = ([0; 8192], false);
     loop {
         let read = pipe.read(&mut buffer).await.map_err(Failure::Start)?;
         if read == 0 {
-            return Ok(out);
+            return Ok(if cut {
+                out.split_off(conclusion(&out).unwrap_or(out.len()))
+            } else {
+                out
+            });
         }
         out.extend_from_slice(&buffer[..read]);
         if out.len() > 2 * STDERR {
             out.drain(..out.len() - STDERR);
+            cut = true;
         }
     }
 }
 
+/// Where Helm and Kustomize begin to say why they failed. What they say before are warnings.
+fn conclusion(stderr: &[u8]) -> Option<usize> {
+    let word = b"Error: ";
+    let begins = |at: usize| at == 0 || stderr[at - 1] == b'\n';
+    stderr
+        .windows(word.len())
+        .enumerate()
+        .find(|(at, w)| *w == word && begins(*at))
+        .map(|(at, _)| at)
+}
+
 /// What the tool had to say, in the words it would use in the repository.
 fn said(tool: &Tool<'_>, status: ExitStatus, stderr: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(stderr).into_owned();
+    let stderr = &stderr[conclusion(stderr).unwrap_or_default()..];
+    let mut text = discreet::told(&String::from_utf8_lossy(stderr));
     for dir in [tool.dir, tool.home] {
         text = text
             .replace(&format!("{}/", dir.display()), "")

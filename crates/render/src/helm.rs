@@ -225,6 +225,27 @@ mod tests {
                 "--set-string=a=1",
             ]
         );
+        let flag = || "--post-renderer=/bin/sh".to_owned();
+        let target = Target {
+            name: "web".into(),
+            namespace: flag(),
+            kube_version: flag(),
+            api_versions: vec![flag()],
+        };
+        let set = || [(flag(), flag())].into();
+        let options = Options { parameters: set(), force_string: set(), ..Options::default() };
+        for options in [
+            options.clone(),
+            Options { namespace: Some(flag()), api_versions: vec![flag()], ..options },
+        ] {
+            let args = arguments(&target, &options).unwrap();
+            let known =
+                ["--namespace=", "--kube-version=", "--api-versions=", "--set=", "--set-string="];
+            let is_known = |arg: &OsString| {
+                known.iter().any(|known| arg.to_str().is_some_and(|arg| arg.starts_with(known)))
+            };
+            assert!(args[4..].iter().all(is_known), "{args:?}");
+        }
         for bad in ["--post-renderer=/bin/sh", "-x", "a_b", "", "A", "a.", &"a".repeat(54)] {
             let options = Options { release_name: Some(bad.into()), ..Options::default() };
             assert!(arguments(&target, &options).is_err(), "{bad}");

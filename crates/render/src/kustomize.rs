@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
+use wharfinger_core::url::shown;
 
 use crate::blocking::blocking;
 use crate::exec::May;
@@ -41,7 +42,8 @@ pub(crate) async fn objects(
     deadline: Instant,
 ) -> Result<Vec<Value>, RenderError> {
     let Inputs { folder, options, .. } = inputs;
-    let components = components(&files, folder, options);
+    let place = Place { folder, above: &inputs.above };
+    let components = components(&files, place, options)?;
     let name = kustomization_of(&files, folder);
     let all = self::files(&files, folders).into_keys().map(str::to_owned).collect();
     let work = Work::of(Arc::clone(&files), all).await?;
@@ -96,14 +98,28 @@ fn edits(options: &Options) -> Vec<Vec<OsString>> {
     all
 }
 
-/// The components that are added. Those that are not there are left out if they may be missing.
-fn components(files: &Files, folder: &str, options: &Options) -> Vec<String> {
-    let there = |name: &&String| {
-        !options.ignore_missing_components
-            || files::join(folder, name)
-                .is_some_and(|path| files.get(&path).is_some() || files.has_folder(&path))
-    };
-    options.components.iter().filter(there).cloned().collect()
+const COMPONENTS: &str = "the plugin's parameter \"components\"";
+
+/// The components that are added. Those that are not there are left out if they may be missing; whether those are there
+/// that were not handed over, nobody can tell.
+fn components(
+    files: &Files,
+    place: Place<'_>,
+    options: &Options,
+) -> Result<Vec<String>, RenderError> {
+    let mut all = options.components.clone();
+    if options.ignore_missing_components {
+        let seen = |name: &String| match files::join(place.folder, name) {
+            Some(path) => files.get(&path).is_some() || files.has_folder(&path),
+            None => place.is_in_repository(name),
+        };
+        all.retain(seen);
+        let unseen = all.iter().find(|name| files::join(place.folder, name).is_none());
+        if let Some(name) = unseen {
+            return Err(place.missing(COMPONENTS, name, place.folder));
+        }
+    }
+    Ok(all)
 }
 
 /// A kustomization with patches after its own. There is no `kustomize edit` for them.
@@ -171,10 +187,11 @@ impl Walk<'_> {
         }
         let folder = self.place.folder;
         let mut ahead = Vec::new();
-        for entry in components(self.files, folder, options) {
-            let name = "the plugin's parameter \"components\"";
+        for entry in components(self.files, self.place, options)? {
             match expanded(self.files, folder, &entry) {
-                found if found.is_empty() => ahead.extend(self.built_on(folder, name, &entry)?),
+                found if found.is_empty() => {
+                    ahead.extend(self.built_on(folder, COMPONENTS, &entry)?);
+                }
                 found => ahead.extend(found),
             }
         }
@@ -192,7 +209,8 @@ impl Walk<'_> {
             Some(path) if self.files.get(&path).is_some() => Ok(None),
             Some(path) if self.files.has_folder(&path) => Ok(Some(path)),
             _ if is_remote(entry) => Err(RenderError::Input(format!(
-                "{name} names the remote base {entry:?}; the plugin fetches no bases. Copy it into the repository"
+                "{name} names the remote base {:?}; the plugin fetches no bases. Copy it into the repository",
+                shown(entry)
             ))),
             _ => Err(self.place.missing(name, entry, folder)),
         }
@@ -262,7 +280,8 @@ fn no_urls(name: &str, field: &str, value: &Value) -> Result<(), RenderError> {
 
 fn url(name: &str, url: &str) -> RenderError {
     RenderError::Input(format!(
-        "{name} reads {url:?}; the plugin fetches no files. Copy it into the repository"
+        "{name} reads {:?}; the plugin fetches no files. Copy it into the repository",
+        shown(url)
     ))
 }
 
@@ -332,8 +351,52 @@ mod tests {
         check("crds: ['http://169.254.169.254/latest']", "fetches no files");
         check("openapi: {path: 'https://example.com/'}", "fetches no files");
         check("helmCharts: [{name: x}]", "uses helmcharts");
+        for secret in ["https://user:hunter2@example.com/x", "https://example.com/x?t=hunter2"] {
+            for text in [
+                format!("resources: ['{secret}']"),
+                format!("patches: [{{path: '{secret}'}}]"),
+                format!("configMapGenerator: [{{name: a, files: ['x={secret}']}}]"),
+            ] {
+                check(&text, "https://example.com/x\"");
+                assert!(!base(&text).unwrap_err().contains("hunter2"), "{text}");
+            }
+        }
         check("resources: [gone.yaml]", "\"gone.yaml\", which is not there");
         check("resources: [../../elsewhere]", "lies outside of the repository");
+    }
+
+    #[test]
+    fn a_component_that_may_be_missing_is_left_out_only_where_it_would_be_seen() {
+        let files: Files = [
+            ("kustomization.yaml", "resources: [x.yaml]"),
+            ("x.yaml", ""),
+            ("here/kustomization.yaml", ""),
+        ]
+        .into_iter()
+        .collect();
+        let check = |above: &str, entry: &str| {
+            let options = Options {
+                components: vec![entry.to_owned()],
+                ignore_missing_components: true,
+                ..Options::default()
+            };
+            let inputs = Inputs { above: above.into(), options, ..Inputs::default() };
+            let folders = folders(&files, &inputs).map_err(|e| e.to_string())?;
+            Ok::<_, String>(folders.into_iter().collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(check("apps/web", "here"), Ok(" here".into()));
+        for gone in ["gone", "../gone", "../../../outside", "https://example.com/x"] {
+            assert_eq!(check("", gone), Ok(String::new()), "{gone}");
+        }
+        assert_eq!(check("apps/web", "gone"), Ok(String::new()));
+        assert_eq!(check("apps/web", "../../../outside"), Ok(String::new()));
+        // Argo CD, which has the whole repository, may find them.
+        for (unseen, value) in
+            [("../../components/a", ".;/components/a"), ("../other", ".;../other")]
+        {
+            let error = check("apps/web", unseen).unwrap_err();
+            assert!(error.contains(unseen) && error.contains(&format!("to {value:?}")), "{error}");
+        }
     }
 
     #[test]

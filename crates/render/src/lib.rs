@@ -15,6 +15,7 @@ mod base;
 mod blocking;
 mod cache;
 mod chart;
+mod discreet;
 pub mod documents;
 mod error;
 mod exec;

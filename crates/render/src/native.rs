@@ -73,7 +73,7 @@ impl Renderer {
 pub fn explicit(source: &Source) -> Option<Kind> {
     let types = [("kustomize", Kind::Kustomize), ("helm", Kind::Helm), ("directory", Kind::Plain)];
     let set =
-        |name: &str| source.0.get(name).is_some_and(|options| !crate::adopt::is_empty(options));
+        |name: &str| source.0.get(name).is_some_and(|options| !crate::adopt::are_unset(options));
     types.into_iter().find(|(name, _)| set(name)).map(|(_, kind)| kind)
 }
 
@@ -115,7 +115,8 @@ fn edits(native: &Native<'_>) -> Vec<Vec<String>> {
         flags.iter().filter(|(_, field)| flag(source, of, field)).map(|(flag, _)| *flag).collect()
     };
     let replica = |replica: &Value| {
-        Some(format!("{}={}", replica.get("name")?.as_str()?, replica.get("count")?))
+        let (name, count) = (replica.get("name")?.as_str()?, replica.get("count")?);
+        Some(format!("{name}={}", count.as_str().map_or_else(|| count.to_string(), str::to_owned)))
     };
     edit("set", "nameprefix", &[], one("namePrefix"));
     edit("set", "namesuffix", &[], one("nameSuffix"));

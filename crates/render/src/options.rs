@@ -108,22 +108,22 @@ impl Options {
 
     fn take(&mut self, entry: Entry) -> Result<(), RenderError> {
         match entry.name.as_str() {
-            RELEASE_NAME => self.release_name = Some(entry.text()?),
+            RELEASE_NAME => self.release_name = entry.text()?,
             VALUE_FILES => self.value_files = entry.list()?,
             IGNORE_MISSING => self.ignore_missing_value_files = entry.flag()?,
-            VALUES => self.values = Some(entry.text()?),
-            VALUES_OBJECT => self.values_object = Some(entry.text()?),
+            VALUES => self.values = entry.text()?,
+            VALUES_OBJECT => self.values_object = entry.text()?,
             PARAMETERS => self.parameters = entry.map()?,
             FORCE_STRING => self.force_string = entry.map()?,
             FILE_PARAMETERS => self.file_parameters = entry.map()?,
             SKIP_CRDS => self.skip_crds = entry.flag()?,
             SKIP_TESTS => self.skip_tests = entry.flag()?,
             SKIP_SCHEMA => self.skip_schema_validation = entry.flag()?,
-            KUBE_VERSION => self.kube_version = Some(entry.text()?),
+            KUBE_VERSION => self.kube_version = entry.text()?,
             API_VERSIONS => self.api_versions = entry.list()?,
-            NAMESPACE => self.namespace = Some(entry.text()?),
-            NAME_PREFIX => self.name_prefix = Some(entry.text()?),
-            NAME_SUFFIX => self.name_suffix = Some(entry.text()?),
+            NAMESPACE => self.namespace = entry.text()?,
+            NAME_PREFIX => self.name_prefix = entry.text()?,
+            NAME_SUFFIX => self.name_suffix = entry.text()?,
             IMAGES => self.images = entry.list()?,
             REPLICAS => self.replicas = entry.list()?,
             COMMON_LABELS => self.common_labels = entry.map()?,
@@ -136,11 +136,11 @@ impl Options {
             PATCHES => self.patches = patch::parse(&entry.list()?)?,
             COMPONENTS => self.components = entry.list()?,
             IGNORE_MISSING_COMPONENTS => self.ignore_missing_components = entry.flag()?,
-            BUILD_OPTIONS => self.build_options = build::parse(&entry.text()?)?,
+            BUILD_OPTIONS => self.build_options = build::parse(&entry.text()?.unwrap_or_default())?,
             RECURSE => self.recurse = entry.flag()?,
-            INCLUDE => self.include = Some(entry.text()?),
-            EXCLUDE => self.exclude = Some(entry.text()?),
-            IMAGE_FORM => self.image_form = Some(entry.image_form()?),
+            INCLUDE => self.include = entry.text()?,
+            EXCLUDE => self.exclude = entry.text()?,
+            IMAGE_FORM => self.image_form = entry.image_form()?,
             IMAGE_PATHS => self.image_paths = entry.image_paths()?,
             PROVENANCE => self.provenance = entry.flag()?,
             name => {
@@ -235,9 +235,12 @@ pub(crate) fn at(name: &str) -> String {
 }
 
 impl Entry {
-    fn text(self) -> Result<String, RenderError> {
+    /// Nothing where it is empty: in a native source, that is a field that is not set.
+    fn text(self) -> Result<Option<String>, RenderError> {
         match self {
-            Self { string: Some(text), array: None, map: None, .. } => Ok(text),
+            Self { string: Some(text), array: None, map: None, .. } => {
+                Ok(Some(text).filter(|text| !text.is_empty()))
+            }
             other => Err(other.wrong("a string")),
         }
     }
@@ -264,9 +267,14 @@ impl Entry {
         flag.ok_or_else(|| self.wrong("the string true or false"))
     }
 
-    fn image_form(self) -> Result<ImageForm, RenderError> {
-        let form = self.string.as_deref().filter(|_| self.array.is_none() && self.map.is_none());
-        form.and_then(|form| form.parse().ok()).ok_or_else(|| self.wrong("tag, digest or both"))
+    fn image_form(self) -> Result<Option<ImageForm>, RenderError> {
+        match &self {
+            Self { string: Some(form), array: None, map: None, .. } if form.is_empty() => Ok(None),
+            Self { string: Some(form), array: None, map: None, .. } => {
+                form.parse().map(Some).map_err(|_| self.wrong("tag, digest or both"))
+            }
+            _ => Err(self.wrong("tag, digest or both")),
+        }
     }
 
     fn image_paths(self) -> Result<Vec<ImagePath>, RenderError> {
@@ -344,6 +352,28 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_text_is_none_as_in_a_native_source() {
+        for parameter in Options::PARAMETERS.iter().filter(|p| p.form == Form::Text) {
+            let name = parameter.name;
+            let json = format!(r#"[{{"name":"{name}","string":""}}]"#);
+            assert_eq!(Options::parse(&json), Ok(Options::default()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_parameter_is_told_in_words_for_whatever_kind_it_is_of() {
+        for absent in Options::ABSENT {
+            let json = format!(r#"[{{"name":"{}","string":"x"}}]"#, absent.name);
+            // What another kind has is refused once the kind is known.
+            if Options::PARAMETERS.iter().any(|p| p.name == absent.name) {
+                continue;
+            }
+            let text = Options::parse(&json).unwrap_err().to_string();
+            assert!(text.contains(absent.instead), "{}: {text}", absent.name);
+        }
+    }
+
+    #[test]
     fn the_examples_of_the_documentation_are_sound() {
         let freight = serde_json::json!({ "id": "c", "items": { "Warehouse/w": {
             "name": "f", "origin": { "kind": "Warehouse", "name": "w" },
@@ -417,7 +447,10 @@ mod tests {
             r#"no parameter "valuesFiles"; it has releaseName, valueFiles"#,
         );
         check(r#"[{"name":"valueFiles","string":"a.yaml"}]"#, r#""valueFiles" must be an array"#);
-        check(r#"[{"name":"version","string":"v4.5.7"}]"#, "one version of Kustomize");
+        check(
+            r#"[{"name":"version","string":"v4.5.7"}]"#,
+            "one version of Helm and one of Kustomize",
+        );
         check(r#"[{"name":"jsonnet","string":"{}"}]"#, "keep its output in the repository");
         check(
             r#"[{"name":"patches","array":["patch: x", "- op: add"]}]"#,

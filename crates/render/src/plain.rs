@@ -66,14 +66,13 @@ pub(crate) fn objects(files: &[(&str, &[u8])]) -> Result<Vec<Value>, RenderError
         if text.contains(SKIP) {
             continue;
         }
-        let found = if extension(name) == Some("json") {
-            documents::object(name, text)
-        } else {
-            documents::objects(name, text)
-        };
-        match found {
+        if extension(name) == Some("json") {
+            objects.extend(documents::object(name, text)?);
+            continue;
+        }
+        match documents::objects(name, text) {
             Ok(found) => objects.extend(found),
-            // As Argo CD: values of something else that lie around.
+            // As Argo CD, of YAML alone: values of something else that lie around.
             Err(_) if !resembles_an_object(text) => {}
             Err(e) => return Err(e),
         }

@@ -101,6 +101,11 @@ impl Place<'_> {
             .join("/")
     }
 
+    /// Whether an entry of the Application's folder leads to a place of the repository, handed over or not.
+    pub(crate) fn is_in_repository(self, entry: &str) -> bool {
+        self.in_repository(self.folder, entry).is_some()
+    }
+
     fn in_repository(self, from: &str, entry: &str) -> Option<String> {
         let from = if entry.starts_with('/') { String::new() } else { self.within(from) };
         files::join(&from, entry)

@@ -115,7 +115,7 @@ const REFUSED: &[Row] = &[
         files: &[],
         folder: "overlay",
         parameters: r#"[{"name":"version","string":"v4.5.7"}]"#,
-        says: "has one version of Kustomize",
+        says: "has one version of Helm and one of Kustomize",
     },
     Row {
         what: "remote bases and components: `github.com/acme/base?ref=v1`",

@@ -7,11 +7,14 @@ mod dependencies;
 #[path = "tools/order.rs"]
 mod order;
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 use wharfinger_api::v1alpha1::Image;
 use wharfinger_render::{
@@ -316,6 +319,84 @@ async fn what_a_tool_refuses_is_told_in_its_words_and_the_same_every_time() {
 }
 
 #[tokio::test]
+async fn what_a_tool_says_has_no_value_in_it() {
+    const SECRET: &str =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: x}\n";
+    let renderer = renderer().await;
+    let check = async |inputs: &Inputs, files: &[(&str, &str)], part: &str| {
+        let error = base(&renderer, inputs, files).await.unwrap_err();
+        assert!(matches!(error, RenderError::Tool { .. }), "{error}");
+        let error = error.to_string();
+        assert!(error.contains(part) && !error.contains("unter"), "{error}");
+    };
+    for (kustomization, part) in [
+        ("secretGenerator: [{name: s, literals: [hunter2]}]", "expected key=value"),
+        (
+            "secretGenerator: [{name: s, literals: [a=hunter2]}, {name: s, literals: [a=hunter2]}]",
+            "behavior must be",
+        ),
+        (
+            "resources: [s.yaml]\npatches: [{target: {kind: Secret}, patch: 'stringData: {password: hunter2'}]",
+            "unable to parse",
+        ),
+        (
+            "resources: [s.yaml]\npatches: [{patch: '- {op: add, path: /stringData/a, value: hunter2}'}]",
+            "must specify a target",
+        ),
+        (
+            "resources: [s.yaml]\npatches: [{path: s.yaml, patch: 'a: hunter2'}]",
+            "can't be set at the same time",
+        ),
+        (
+            "resources: [s.yaml]\npatchesStrategicMerge: ['stringData: {a: hunter2']",
+            "PatchStrategicMergeTransformer",
+        ),
+        (
+            "resources: [s.yaml]\ntransformers: [\"apiVersion: builtin\\nkind: PatchTransformer\\nmetadata: {name: t}\\npatch: 'a: {hunter2'\"]",
+            "unable to parse",
+        ),
+        ("resources: [broken.yaml]", "unknown anchor"),
+    ] {
+        let files = [
+            ("a/kustomization.yaml", kustomization),
+            ("a/s.yaml", SECRET),
+            ("a/broken.yaml", "kind: Secret\nstringData: {password: *hunter2}\n"),
+        ];
+        check(&inputs("a"), &files, part).await;
+    }
+    for (template, part) in [
+        ("{{ range .Values.password }}{{ end }}", "can't iterate over"),
+        ("{{ tpl .Values.open . }}", "error calling tpl"),
+        ("{{ tpl .Values.code . }}", "error calling tpl"),
+        ("{{ mustToDate \"2006-01-02\" .Values.password }}", "mustToDate"),
+        ("{{ mustRegexMatch .Values.regex \"a\" }}", "mustRegexMatch"),
+        ("{{ urlParse .Values.url }}", "urlParse"),
+        ("a: {{ .Values.password }}\n b: *hunter2", "YAML parse error on c/templates/x.yaml"),
+    ] {
+        let files = [
+            ("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0"),
+            (
+                "c/values.yaml",
+                "password: hunter2\nopen: 'hunter2 {{'\ncode: 'hunter2 {{ range 1.5 }}{{ end }}'\nregex: 'hunter2('\nurl: 'https://u:hunter2@x:y'\n",
+            ),
+            ("c/templates/x.yaml", template),
+        ];
+        check(&inputs("c"), &files, part).await;
+    }
+    let schema = r#"{"properties": {"password": {"pattern": "^x"}, "pin": {"maximum": 1}}}"#;
+    let files = [
+        ("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0"),
+        ("c/values.schema.json", schema),
+    ];
+    let options = r#"[{"name":"parameters","map":{"password":"hunter2"}}]"#;
+    let options = Options::parse(options).unwrap();
+    check(&Inputs { options, ..inputs("c") }, &files, "at '/password'").await;
+    let options = r#"[{"name":"values","string":"hunter2"}]"#;
+    let options = Options::parse(options).unwrap();
+    check(&Inputs { options, ..inputs("c") }, &files, "cannot unmarshal").await;
+}
+
+#[tokio::test]
 async fn a_tool_has_no_way_out() {
     let renderer = renderer().await;
     // Kustomize reads the path of a transformer's configuration, which no list of fields can foresee.
@@ -339,6 +420,32 @@ async fn a_tool_has_no_way_out() {
     ];
     let error = base(&renderer, &inputs("a"), &escape).await.unwrap_err().to_string();
     assert!(error.starts_with("kustomize failed") && !error.contains("root:"), "{error}");
+}
+
+#[tokio::test]
+async fn a_transformer_runs_no_program() {
+    let renderer = renderer().await;
+    let outside = TempDir::new().unwrap();
+    let (program, mark) = (outside.path().join("run"), outside.path().join("mark"));
+    fs::write(&program, format!("#!/bin/sh\necho ran > {}\ncat\n", mark.display())).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    for function in [
+        format!("exec: {{path: {}}}", program.display()),
+        "container: {image: example.com/function}".to_owned(),
+        format!("starlark: {{path: {}}}", program.display()),
+    ] {
+        let transformer = format!(
+            "apiVersion: example.com/v1\nkind: Run\nmetadata:\n  name: run\n  annotations:\n    config.kubernetes.io/function: |\n      {function}\n"
+        );
+        let files = [
+            ("a/kustomization.yaml", "resources: [x.yaml]\ntransformers: [run.yaml]"),
+            ("a/x.yaml", DEPLOYMENT),
+            ("a/run.yaml", &transformer),
+        ];
+        let error = base(&renderer, &inputs("a"), &files).await.unwrap_err().to_string();
+        assert!(error.starts_with("kustomize failed: "), "{error}");
+        assert!(!mark.exists(), "{function} ran");
+    }
 }
 
 #[tokio::test]

@@ -42,6 +42,8 @@ pub struct Options {
     pub git_delay: Option<Duration>,
     /// Argo CD's `timeout.reconciliation`.
     pub reconciliation: Duration,
+    /// cert-manager. The webhook has its certificate from it, then.
+    pub cert_manager: bool,
     /// Wharfinger's processes are built with their fault points, which no installation has.
     pub fault_points: bool,
 }
@@ -53,6 +55,7 @@ impl Default for Options {
             second_argocd: false,
             git_delay: None,
             reconciliation: Duration::from_secs(20),
+            cert_manager: false,
             fault_points: false,
         }
     }
@@ -281,7 +284,12 @@ impl Cluster {
             Box::new(|| {
                 self.apply_first_objects(instances)?;
                 self.say("CRDs, configuration and permissions applied");
-                together(instances.iter().map(|instance| self.argocd_job(*instance)).collect())
+                let mut jobs: Vec<Job<'_>> =
+                    instances.iter().map(|instance| self.argocd_job(*instance)).collect();
+                if self.options.cert_manager {
+                    jobs.push(Box::new(|| self.start_cert_manager()));
+                }
+                together(jobs)
             }),
         ])?;
         self.say("cluster up");

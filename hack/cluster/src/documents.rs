@@ -36,6 +36,10 @@ impl Document {
         texts.join("---\n")
     }
 
+    pub(crate) fn is(&self, kind: &str, name: &str) -> bool {
+        self.kind() == kind && self.object().is_ok_and(|object| object["metadata"]["name"] == name)
+    }
+
     pub(crate) fn is_webhook(&self) -> bool {
         self.kind().ends_with("WebhookConfiguration")
     }
@@ -46,8 +50,10 @@ impl Document {
         for webhook in object["webhooks"].as_array_mut().into_iter().flatten() {
             let path = webhook["clientConfig"]["service"]["path"].as_str().unwrap_or("/");
             let url = format!("https://127.0.0.1:{}{path}", door.port);
-            webhook["clientConfig"] =
-                json!({"url": url, "caBundle": BASE64.encode(&door.authority_pem)});
+            webhook["clientConfig"] = json!({ "url": url });
+            if let Some(authority) = &door.authority_pem {
+                webhook["clientConfig"]["caBundle"] = BASE64.encode(authority).into();
+            }
         }
         Ok(Self::of(&object))
     }
@@ -103,12 +109,12 @@ impl Document {
         Ok(vec![self])
     }
 
-    fn kind(&self) -> &str {
+    pub(crate) fn kind(&self) -> &str {
         let line = self.text.lines().find_map(|line| line.strip_prefix("kind:"));
         line.unwrap_or_default().trim()
     }
 
-    fn object(&self) -> Result<Value> {
+    pub(crate) fn object(&self) -> Result<Value> {
         serde_saphyr::from_str(&self.text).with_context(|| format!("parsing a {}", self.kind()))
     }
 
@@ -161,7 +167,7 @@ webhooks:
 
     #[test]
     fn a_webhook_is_reached_by_url_under_the_same_path() {
-        let door = Door { port: 1234, authority_pem: "pem".to_owned() };
+        let door = Door { port: 1234, authority_pem: Some("pem".to_owned()) };
         let document = split(STREAM)[1].reached_at(&door).unwrap();
         let config = &document.object().unwrap()["webhooks"][0]["clientConfig"];
         assert_eq!(config, &json!({"url": "https://127.0.0.1:1234/validate", "caBundle": "cGVt"}));

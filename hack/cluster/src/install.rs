@@ -2,7 +2,8 @@
 //!
 //! What a user applies is applied here, word for word. Only what plain processes need differs:
 //!
-//! * the webhooks are reached by URL instead of by Service, with a certificate that is there from the start;
+//! * the webhooks are reached by URL instead of by Service, with a certificate that is there from the start or, if the
+//!   cluster has cert-manager, with the one that it issues;
 //! * the patch of repo-server's Deployment is read, and its environment given to the process;
 //! * a second Argo CD gets the permissions of the first, and counts as Argo CD in match conditions.
 
@@ -18,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     argocd::environment_of,
+    cert_manager::Mounted,
     cluster::Cluster,
     documents::{Document, split},
     kubeconfig::Identity,
@@ -35,6 +37,8 @@ pub(crate) struct Installed {
     repo_server_env: BTreeMap<String, String>,
     /// For every instance, what its `argocd-cm` held under the keys of our patch.
     config_before: BTreeMap<Instance, Value>,
+    /// The webhook's certificate, if it is from cert-manager.
+    _mounted: Option<Mounted>,
 }
 
 impl Cluster {
@@ -59,7 +63,9 @@ impl Cluster {
         self.say("Wharfinger's CRDs and permissions applied");
         let repo_server_env = repo_server_env()?;
         let config_before = self.patch_argocd_config()?;
-        self.start_our_processes(&binaries, &repo_server_env)?;
+        let mounted =
+            self.options.cert_manager.then(|| self.mount_certificate(&documents)).transpose()?;
+        self.start_our_processes(&binaries, &repo_server_env, mounted.as_ref())?;
         // Last: from here on the API server asks our webhook, and takes silence for a no.
         let door = self.door()?;
         let webhooks = webhooks
@@ -67,8 +73,12 @@ impl Cluster {
             .map(|document| document.reached_at(&door)?.knowing(self.instances()))
             .collect::<Result<Vec<_>>>()?;
         self.apply(&webhooks)?;
+        if mounted.is_some() {
+            self.webhook_trusted()?;
+        }
         self.say("Wharfinger installed");
-        *installed = Some(Installed { documents, repo_server_env, config_before });
+        *installed =
+            Some(Installed { documents, repo_server_env, config_before, _mounted: mounted });
         Ok(())
     }
 
@@ -76,7 +86,7 @@ impl Cluster {
     /// `argocd-cm` back what they had.
     pub fn uninstall_wharfinger(&self) -> Result<()> {
         let mut installed = self.installed.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Installed { documents, repo_server_env, config_before }) = installed.as_ref()
+        let Some(Installed { documents, repo_server_env, config_before, .. }) = installed.as_ref()
         else {
             return Ok(());
         };
@@ -119,9 +129,10 @@ impl Cluster {
         &self,
         binaries: &Binaries,
         repo_server_env: &BTreeMap<String, String>,
+        mounted: Option<&Mounted>,
     ) -> Result<()> {
         let mut jobs: Vec<Job<'_>> = vec![
-            Box::new(|| self.start_webhook(binaries).map(drop)),
+            Box::new(|| self.start_webhook(binaries, mounted).map(drop)),
             Box::new(|| self.start_controller(binaries).map(drop)),
         ];
         for instance in self.instances() {
@@ -174,7 +185,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn apply(&self, documents: &[Document]) -> Result<()> {
+    pub(crate) fn apply(&self, documents: &[Document]) -> Result<()> {
         if documents.is_empty() {
             return Ok(());
         }
@@ -203,7 +214,10 @@ impl Cluster {
     }
 
     fn documents(&self) -> Result<Vec<Document>> {
-        let base = manifests().join("base");
+        let base = match self.options.cert_manager {
+            true => self.kustomization_with_cert_manager()?,
+            false => manifests().join("base"),
+        };
         let text = if base.join("kustomization.yaml").exists() {
             self.tool(&self.part("kubectl").args(["kustomize", &base.to_string_lossy()]))?.ok()?
         } else {
@@ -260,6 +274,6 @@ pub(crate) fn read_manifest(name: &str) -> Result<Option<Value>> {
     serde_saphyr::from_str(&text).map(Some).with_context(|| format!("parsing {}", path.display()))
 }
 
-fn manifests() -> PathBuf {
+pub(crate) fn manifests() -> PathBuf {
     parts::repository().join("manifests")
 }

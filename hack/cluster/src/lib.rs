@@ -18,6 +18,7 @@
 
 mod api;
 mod argocd;
+mod cert_manager;
 mod cluster;
 mod delay;
 mod demo;
@@ -29,6 +30,7 @@ mod install;
 mod keys;
 mod kubeconfig;
 mod kubernetes;
+mod mount;
 mod named;
 mod parts;
 mod ports;

@@ -42,6 +42,9 @@ pub enum Role {
     ArgoCdServer,
     /// Argo CD's own plugin server, of the first instance, if a test starts one.
     StockPlugin,
+    /// cert-manager's controllers, if a cluster asks for them.
+    CertManager,
+    CaInjector,
     Sidecar(Instance),
     Webhook,
     /// A second replica of it, if a test starts one.
@@ -73,6 +76,8 @@ impl fmt::Display for Role {
             Self::ApplicationSetController => ("argocd-applicationset-controller", Instance::First),
             Self::ArgoCdServer => ("argocd-server", Instance::First),
             Self::StockPlugin => ("argocd-cmp-server", Instance::First),
+            Self::CertManager => ("cert-manager-controller", Instance::First),
+            Self::CaInjector => ("cert-manager-cainjector", Instance::First),
             Self::Sidecar(instance) => ("wharfinger-sidecar", instance),
             Self::Webhook => ("wharfinger-webhook", Instance::First),
             Self::SecondWebhook => ("wharfinger-webhook", Instance::Second),

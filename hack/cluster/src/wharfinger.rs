@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
+    cert_manager::Mounted,
     cluster::Cluster,
     handle::{Process, Spec},
     kubeconfig::Identity,
@@ -18,10 +19,10 @@ use crate::{
     role::{Instance, Role},
 };
 
-/// Where the API server finds the webhook: its port, and whom it trusts there.
+/// Where the API server finds the webhook: its port, and whom it trusts there, unless others tell it.
 pub(crate) struct Door {
     pub(crate) port: u16,
-    pub(crate) authority_pem: String,
+    pub(crate) authority_pem: Option<String>,
 }
 
 impl Cluster {
@@ -41,15 +42,24 @@ impl Cluster {
         })
     }
 
-    /// With a certificate from files: it is there at once.
-    pub(crate) fn start_webhook(&self, binaries: &Binaries) -> Result<Process> {
-        let (certificate, key) = self.keys.serving("wharfinger-webhook")?;
+    /// With a certificate from files: one that is there at once, or the one that is mounted.
+    pub(crate) fn start_webhook(
+        &self,
+        binaries: &Binaries,
+        mounted: Option<&Mounted>,
+    ) -> Result<Process> {
+        self.keep(binaries, "wharfinger-webhook")?;
+        let (mode, (certificate, key)) = match mounted {
+            Some(Mounted { mode, mount }) => {
+                (mode.as_str(), (mount.file("tls.crt"), mount.file("tls.key")))
+            }
+            None => ("files", self.keys.serving("wharfinger-webhook")?),
+        };
         let tls = [
-            "--tls-mode=files".to_owned(),
+            format!("--tls-mode={mode}"),
             format!("--tls-cert={}", certificate.display()),
             format!("--tls-key={}", key.display()),
         ];
-        self.keep(binaries, "wharfinger-webhook")?;
         self.start_a_webhook(Role::Webhook, &tls)
     }
 
@@ -89,7 +99,8 @@ impl Cluster {
 
     pub(crate) fn door(&self) -> Result<Door> {
         let port = self.process(Role::Webhook)?.port("https")?;
-        Ok(Door { port, authority_pem: self.keys.authority_pem() })
+        let authority_pem = (!self.options.cert_manager).then(|| self.keys.authority_pem());
+        Ok(Door { port, authority_pem })
     }
 
     /// A copy of a program of ours: the next `cargo build` must not change what this cluster starts.

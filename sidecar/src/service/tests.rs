@@ -1,11 +1,13 @@
 //! Over the real socket, with repo-server's authority, its chunks and its deadlines.
 
+mod log;
 mod raw;
 mod uploads;
 mod world;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -50,6 +52,10 @@ impl Server {
     }
 
     async fn with(world: &World, concurrency: usize) -> Self {
+        Self::rendering(world, concurrency, Tools::default()).await
+    }
+
+    async fn rendering(world: &World, concurrency: usize, tools: Tools) -> Self {
         let settings = Settings {
             argocd_namespace: "argocd".into(),
             max_upload: 200_000,
@@ -57,16 +63,17 @@ impl Server {
             small: Small::default(),
             concurrency,
         };
-        Self::of(world, settings).await
+        Self::of(world, settings, tools).await
     }
 
-    async fn of(world: &World, settings: Settings) -> Self {
+    async fn of(world: &World, settings: Settings, tools: Tools) -> Self {
+        LazyLock::force(&log::LINES);
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("wharfinger.sock");
         let mut tasks = Tasks::until(Shutdown::new());
         let (readiness, mut registry) = (Readiness::default(), Registry::default());
         let facts = Facts::watched(Cluster::new(world.client()), &readiness, &mut tasks);
-        let renderer = Renderer::new(Tools::default(), 1 << 20);
+        let renderer = Renderer::new(tools, 1 << 20);
         let metrics = Metrics::register(&mut registry, &BTreeMap::new());
         let renders = Renders::default();
         let plugin = Plugin::new(facts, renderer, metrics, renders.clone(), settings);

@@ -178,7 +178,7 @@ fn kustomize_is_rendered_as_argo_cd_renders_it() -> Result<()> {
             ),
             Case::new("k-both-none", "both", json!({}), json!([])),
             overlay("k-version", json!({}), json!([{ "name": "version", "string": "v4.5.7" }]))
-                .refused("one version of Kustomize"),
+                .refused("one version of Helm and one of Kustomize"),
             overlay(
                 "k-enable-helm",
                 json!({}),

@@ -204,9 +204,9 @@ async fn what_somebody_takes_away_comes_back_and_no_handshake_fails() {
     // The Secret is emptied, while one replica hears of nothing any more and the other may not publish.
     world.replicas[1].keeper.abort();
     let roles: Api<ClusterRole> = Api::all(world.api.client(User::admin()));
-    let role = roles.get("wharfinger-webhook").await.unwrap();
+    let role = roles.get("wharfinger-webhook-certificate").await.unwrap();
     let less = ClusterRole { rules: None, ..role.clone() };
-    roles.replace("wharfinger-webhook", &PostParams::default(), &less).await.unwrap();
+    roles.replace("wharfinger-webhook-certificate", &PostParams::default(), &less).await.unwrap();
     let patch = Patch::Merge(json!({ "data": null }));
     world.secrets().patch(SECRET, &PatchParams::default(), &patch).await.unwrap();
     while world.secrets().get(SECRET).await.unwrap().data.is_none_or(|data| data.is_empty()) {
@@ -216,7 +216,7 @@ async fn what_somebody_takes_away_comes_back_and_no_handshake_fails() {
     let shown = world.hands_are_shaken().await;
     assert!(shown.iter().all(|one| *one == first), "what is made is not trusted yet");
     let patch = Patch::Merge(json!({ "rules": role.rules }));
-    roles.patch("wharfinger-webhook", &PatchParams::default(), &patch).await.unwrap();
+    roles.patch("wharfinger-webhook-certificate", &PatchParams::default(), &patch).await.unwrap();
     while world.hands_are_shaken().await[0] == first {
         world.pass(Duration::from_secs(1)).await;
     }

@@ -13,7 +13,7 @@ use crate::argocd::App;
 use crate::compare::{Change, compare};
 use crate::exit::{Exit, Failure};
 use crate::membership::{Answer, Move, Resolve, differences, for_its_writer, passed, planned};
-use crate::rendering::{Place, Prepared, Rendering, Wanted, objects};
+use crate::rendering::{Place, Prepared, Rendering, Wanted, objects, stands_in_the_way};
 use crate::session::Session;
 
 /// Let an Application leave its Stage, without changing anything that it deploys
@@ -115,6 +115,12 @@ async fn released(
         }
         let wanted = Wanted::Here(app.revision(index).to_owned());
         let mut prepared = rendering.prepare(app, source, &wanted).await?;
+        if prepared.source != *source {
+            return Err(stands_in_the_way(&format!(
+                "{} can't be released: a file .argocd-source.yaml in its folder has more parameters for the plugin",
+                app.name()
+            )));
+        }
         let now = objects(&rendering.ours(app, &prepared, runs).await?);
         let native = adopt::release(source, prepared.kind).map_err(|e| {
             Failure::new(format!("{} can't be released: spec.source.{e}", app.name()))

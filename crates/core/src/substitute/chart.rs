@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wharfinger_api::v1alpha1::FreightCollection;
 
 use super::Unclear;
-use crate::url::chart_key;
+use crate::url::{chart_key, shown};
 
 /// Versions of charts, by where the charts are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Charts {
             Some([version]) => Ok(Some(version)),
             Some(versions) => Err(Unclear::Ambiguous {
                 what: "chart",
-                name: chart_key(repository, name),
+                name: shown(&chart_key(repository, name)),
                 versions: versions.join(", "),
             }),
         }

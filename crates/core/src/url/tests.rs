@@ -120,3 +120,30 @@ fn any_text_is_answered() {
         }
     }
 }
+
+#[test]
+fn a_url_is_shown_without_what_may_be_secret() {
+    for (url, expected) in [
+        ("https://git.example/shop/web.git", "https://git.example/shop/web.git"),
+        ("https://user:hunter2@git.example:8443/web", "https://git.example:8443/web"),
+        ("https://hunter2@git.example", "https://git.example"),
+        ("https://a:hunter2@b:hunter2@git.example/x", "https://git.example/x"),
+        ("https://git.example/web?access_token=hunter2&ref=v1#hunter2", "https://git.example/web"),
+        ("https://git.example?t=hunter2", "https://git.example"),
+        ("https://git.example?t=hunter2@x", "https://…"),
+        ("https://user:hun/ter2@git.example/web", "https://…"),
+        ("https://user:hun?ter2@git.example/web", "https://…"),
+        ("https://user:12/34@git.example/web", "https://…"),
+        ("ssh://git:hunter2@[fe80::1]:22/web", "ssh://[fe80::1]:22/web"),
+        ("ssh://git@[fe80::1]/web", "ssh://[fe80::1]/web"),
+        ("git::https://user:hunter2@git.example/base?ref=v1", "git::https://git.example/base"),
+        ("git@git.example:shop/web.git", "git.example:shop/web.git"),
+        ("git.example/shop/base?ref=v1", "git.example/shop/base"),
+        ("file://../lib", "file://../lib"),
+        ("reg.example/charts", "reg.example/charts"),
+        ("@alias", "@alias"),
+        ("", ""),
+    ] {
+        assert_eq!(shown(url), expected, "{url}");
+    }
+}

@@ -84,6 +84,51 @@ fn what_argo_cd_takes_for_nothing_is_left_out() {
 }
 
 #[test]
+fn what_users_say_with_nothing_is_not_lost() {
+    let check = |options: Value, expected: Value| {
+        let native = source(&options);
+        let ours = adopt(&native).unwrap();
+        assert_eq!(ours.0["plugin"]["parameters"], expected, "{options}");
+        let kind = if options.get("helm").is_some() { Kind::Helm } else { Kind::Kustomize };
+        assert_eq!(json!(release(&ours, kind).unwrap()), json!(native));
+    };
+    for object in [
+        json!({ "ingress": { "enabled": false } }),
+        json!({ "a": "" }),
+        json!({ "a": null }),
+        json!({ "a": {} }),
+        json!({}),
+    ] {
+        check(
+            json!({ "helm": { "values": "a: 1", "valuesObject": object } }),
+            json!([
+                { "name": "values", "string": "a: 1" },
+                { "name": "valuesObject", "string": object.to_string() },
+            ]),
+        );
+        check(
+            json!({ "helm": { "valuesObject": object } }),
+            json!([{ "name": "valuesObject", "string": object.to_string() }]),
+        );
+    }
+    for map in ["commonLabels", "commonAnnotations"] {
+        check(
+            json!({ "kustomize": { map: { "a": "" } } }),
+            json!([{ "name": map, "map": { "a": "" } }]),
+        );
+    }
+}
+
+#[test]
+fn a_number_of_replicas_may_be_written_as_text() {
+    let native = source(
+        &json!({ "kustomize": { "replicas": [{ "name": "web", "count": "3" }, { "name": "db", "count": 1 }] } }),
+    );
+    let ours = adopt(&native).unwrap();
+    assert_eq!(ours.0["plugin"]["parameters"][0]["array"], json!(["web=3", "db=1"]));
+}
+
+#[test]
 fn what_can_not_be_adopted_is_told_by_its_field() {
     let check = |options: Value, field: &str, part: &str| {
         let error = adopt(&source(&options)).unwrap_err();
@@ -92,11 +137,7 @@ fn what_can_not_be_adopted_is_told_by_its_field() {
     };
     check(json!({ "helm": { "passCredentials": true } }), "helm.passCredentials", "no credentials");
     check(json!({ "helm": { "version": "v3" } }), "helm.version", "remove it");
-    check(
-        json!({ "kustomize": { "version": "v4" } }),
-        "kustomize.version",
-        "one version of Kustomize",
-    );
+    check(json!({ "kustomize": { "version": "v4" } }), "kustomize.version", "one of Kustomize");
     check(
         json!({ "kustomize": { "kubeVersion": "1.30.0" } }),
         "kustomize.kubeVersion",
@@ -125,7 +166,7 @@ fn what_can_not_be_adopted_is_told_by_its_field() {
     check(json!({ "helm": { "forceString": { "a": "1" } } }), "helm.forceString", "does not have");
     check(json!({ "helm": { "values": 1 } }), "helm.values", "form");
     check(
-        json!({ "kustomize": { "replicas": [{ "name": "a", "count": "3" }] } }),
+        json!({ "kustomize": { "replicas": [{ "name": "a", "count": "3%" }] } }),
         "kustomize.replicas",
         "is a number",
     );

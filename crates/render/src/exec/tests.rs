@@ -53,16 +53,43 @@ async fn none_left(marker: &str) {
 }
 
 #[tokio::test]
-async fn it_gets_no_environment_and_its_failure_is_told_without_folders() {
+async fn its_failure_is_told_without_folders_and_values() {
     let dir = TempDir::new().unwrap();
-    let out = shell(&dir, "echo $HOME; echo ${KUBECONFIG-none} ${CARGO-none}", LONG).await.unwrap();
-    assert_eq!(out, format!("{}\nnone none\n", dir.path().display()));
+    assert_eq!(
+        shell(&dir, "echo $HOME", LONG).await.unwrap(),
+        format!("{}\n", dir.path().display())
+    );
     let failed = shell(&dir, "echo x; echo \"Error: $HOME/a.yaml: bad\" >&2; exit 3", LONG)
         .await
         .unwrap_err();
     assert_eq!(failed.to_string(), "a.yaml: bad");
+    let warned =
+        "echo 'warning: (hunter2)' >&2; echo 'Error: parsing \"hunter2\": bad' >&2; exit 3";
+    let failed = shell(&dir, warned, LONG).await.unwrap_err();
+    assert_eq!(failed.to_string(), "parsing \"…\": bad");
     assert_eq!(shell(&dir, "exit 3", LONG).await.unwrap_err().to_string(), "exit status: 3");
     assert!(matches!(shell(&dir, "exec /nowhere/at/all", LONG).await, Err(Failure::Exit(_))));
+}
+
+#[tokio::test]
+async fn its_environment_is_what_we_say_and_nothing_else() {
+    let dir = TempDir::new().unwrap();
+    let tool = Tool {
+        program: Path::new("/usr/bin/env"),
+        args: &[],
+        source: dir.path(),
+        dir: dir.path(),
+        home: dir.path(),
+        may: May::Read,
+        deadline: Instant::now() + LONG,
+        memory: 64 << 20,
+    };
+    let out = String::from_utf8(output(&tool).await.unwrap()).unwrap();
+    let mut names: Vec<&str> = out.lines().filter_map(|line| line.split('=').next()).collect();
+    names.sort_unstable();
+    let known =
+        ["ALL_PROXY", "GOMAXPROCS", "GOMEMLIMIT", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "TMPDIR"];
+    assert_eq!(names, known, "{out}");
 }
 
 #[tokio::test]
@@ -70,9 +97,17 @@ async fn what_it_prints_is_bounded() {
     let dir = TempDir::new().unwrap();
     let flood = shell(&dir, "exec /bin/cat /dev/urandom", LONG).await;
     assert!(matches!(flood, Err(Failure::TooMuch)));
-    let loud = "i=0; while [ $i -lt 30000 ]; do echo abcdefghij >&2; i=$((i+1)); done; echo last >&2; exit 1";
-    let text = shell(&dir, loud, LONG).await.unwrap_err().to_string();
-    assert!(text.len() < SHOWN + 10 && text.ends_with("last"), "{}", text.len());
+    let loud = "i=0; while [ $i -lt 30000 ]; do echo abcdefghij >&2; i=$((i+1)); done; echo $last >&2; exit 1";
+    let said = async |last: &str| {
+        let script = format!("last='{last}'; {loud}");
+        shell(&dir, &script, LONG).await.unwrap_err().to_string()
+    };
+    assert_eq!(said("Error: last").await, "last");
+    // What it is the rest of, nobody knows.
+    assert_eq!(said("last").await, "exit status: 1");
+    let long = format!("Error: {}last", "x".repeat(3000));
+    let text = said(&long).await;
+    assert!(text.len() < SHOWN + 10 && text.ends_with("xlast"), "{}", text.len());
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use std::fmt;
 use serde_json::Value;
 use tokio::time::Instant;
 use wharfinger_core::semver::Version;
+use wharfinger_core::url::shown;
 
 use crate::exec::May;
 use crate::files::{self, Files};
@@ -43,7 +44,7 @@ struct Published {
 
 impl fmt::Display for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.name, self.repository)
+        write!(f, "{} of {}", self.name, shown(&self.repository))
     }
 }
 

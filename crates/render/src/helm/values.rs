@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use wharfinger_core::pattern::Pattern;
+use wharfinger_core::url::shown;
 
 use crate::files::{self, Files};
 use crate::options::at;
@@ -76,8 +77,9 @@ fn path(place: Place<'_>, parameter: &str, name: &str) -> Result<String, RenderE
     }
     if name.contains("://") {
         return Err(RenderError::Input(format!(
-            "{} names {name:?}, which is remote; the plugin fetches no files. Copy it into the repository",
-            at(parameter)
+            "{} names {:?}, which is remote; the plugin fetches no files. Copy it into the repository",
+            at(parameter),
+            shown(name)
         )));
     }
     place.locate(name).ok_or_else(|| missing(place, parameter, name))
@@ -184,7 +186,10 @@ mod tests {
             ("c*.yaml", "is not there"),
             ("../../../x.yaml", "outside"),
             ("$values/x.yaml", "another source"),
-            ("https://example.com/v.yaml", "remote"),
+            (
+                "https://user:hunter2@example.com/v.yaml?t=x",
+                "\"https://example.com/v.yaml\", which is remote",
+            ),
             ("[a", "no pattern"),
         ] {
             assert!(found(&[bad], false).unwrap_err().contains(part), "{bad}");

@@ -68,6 +68,8 @@ impl Options {
         ];
         for (name, text) in texts {
             text.iter_mut().try_for_each(|text| filling.text(&at(name), text))?;
+            // As one that is written empty.
+            *text = text.take().filter(|text| !text.is_empty());
         }
         let lists = [
             (VALUE_FILES, value_files),
@@ -277,6 +279,37 @@ mod tests {
             json!({ "name": "patches", "array": ["{path: '${{ 1 }}', patch: ''}"] }),
             "the plugin's parameter \"patches\", entry 1: only the field patch may hold expressions",
         );
+    }
+
+    #[test]
+    fn what_changes_without_a_promotion_is_not_there() {
+        let page = include_str!("../../../../docs/rendering.md");
+        let check = |name: &str, expression: &str, expected: &str| {
+            assert!(page.contains(&format!("`{name}`")), "{name} is missing in docs/rendering.md");
+            let values = format!("a: ${{{{ {expression} }}}}");
+            let error = evaluated(&json!([{ "name": "values", "string": values }])).unwrap_err();
+            assert_eq!(error, format!("the plugin's parameter \"values\".a: {expected}"));
+        };
+        for name in [
+            "secret",
+            "sharedSecret",
+            "configMap",
+            "sharedConfigMap",
+            "freightMetadata",
+            "freightStatus",
+            "stageMetadata",
+        ] {
+            let expected = format!("there is no function {name} here, at column 2");
+            check(name, &format!("{name}('x').a"), &expected);
+        }
+        let name = "ctx.targetFreight";
+        check(name, "ctx.targetFreight.name", "nil has no such member, at column 6");
+    }
+
+    #[test]
+    fn an_expression_that_gives_an_empty_text_sets_nothing() {
+        let empty = json!([{ "name": "namePrefix", "string": "${{ '' }}" }]);
+        assert_eq!(evaluated(&empty), Ok(Options::default()));
     }
 
     #[test]

@@ -68,6 +68,9 @@ pub struct Absent {
     pub instead: &'static str,
 }
 
+/// For both, since a parameter says nothing of the kind of source that it is meant for.
+const ONE_VERSION: &str = "the plugin has one version of Helm and one of Kustomize, those of the sidecar's image, which its log tells; remove it if they will do";
+
 impl Options {
     /// Every parameter there is.
     pub const PARAMETERS: [Parameter; 35] = [
@@ -320,16 +323,8 @@ impl Options {
 
     /// The fields of native sources that are no parameters.
     pub const ABSENT: [Absent; 6] = [
-        Absent {
-            name: "version",
-            kind: Kind::Kustomize,
-            instead: "the plugin has one version of Kustomize, which its log tells; remove it if that one will do",
-        },
-        Absent {
-            name: "version",
-            kind: Kind::Helm,
-            instead: "the plugin has one version of Helm, as Argo CD has; remove it",
-        },
+        Absent { name: "version", kind: Kind::Kustomize, instead: ONE_VERSION },
+        Absent { name: "version", kind: Kind::Helm, instead: ONE_VERSION },
         Absent {
             name: "passCredentials",
             kind: Kind::Helm,

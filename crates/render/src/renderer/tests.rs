@@ -1,4 +1,8 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
+
+use tempfile::TempDir;
 
 use super::*;
 use crate::Images;
@@ -76,6 +80,11 @@ async fn what_can_not_be_rendered_says_why() {
     )
     .await;
     check(&[("app/b.json", r#"{"kind": "X"}"#)], "b.json: the object has no apiVersion").await;
+    for json in
+        ["[]", r#"{"name": "web", "version": "1.0.0"}"#, "", "{", "\u{feff}{\"kind\": \"X\"}"]
+    {
+        check(&[("app/a.yaml", MAP), ("app/b.json", json)], "b.json: ").await;
+    }
     check(&[("app/x.jsonnet", "{}")], "x.jsonnet is Jsonnet").await;
     check(&[("app/values.yaml", "a: 1")], "rendered no objects").await;
     check(&[("app/README.md", "")], "rendered no objects").await;
@@ -143,4 +152,39 @@ async fn the_same_bytes_need_not_be_unpacked_again() {
     assert!(renderer.recall(&held("1"), &[7; 32]).is_some());
     assert!(renderer.recall(&held("2"), &[7; 32]).is_none(), "another chart may render otherwise");
     assert!(renderer.recall(&inputs("app"), &[8; 32]).is_none());
+}
+
+/// Stand-ins for Helm and Kustomize that render a ConfigMap which is called as their version.
+async fn tools(version: &str) -> (TempDir, Tools) {
+    let folder = TempDir::new().unwrap();
+    let script = format!(
+        "#!/bin/sh\n[ $1 = version ] && echo {version} && exit\necho 'apiVersion: v1'\necho 'kind: ConfigMap'\necho 'metadata: {{name: {version}}}'\n"
+    );
+    for name in ["helm", "kustomize"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, &script).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+    let tools = Tools::find(folder.path().as_os_str()).await;
+    (folder, tools)
+}
+
+#[tokio::test]
+async fn what_another_version_of_a_tool_has_rendered_is_rendered_anew() {
+    let ((_old, old), (_new, new)) = (tools("v1").await, tools("v2").await);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut inputs = inputs("app");
+    inputs.target.name = "web".into();
+    for file in ["app/kustomization.yaml", "app/Chart.yaml"] {
+        let files: Files = [(file, "")].into_iter().collect();
+        let mut renderer = renderer();
+        for (tools, version) in [(&old, "v1"), (&new, "v2")] {
+            renderer.tools = tools.clone();
+            assert!(renderer.recall(&inputs, &[7; 32]).is_none(), "{file} {version}");
+            let made = renderer.base(&inputs, files.clone(), Some(&[7; 32]), deadline).await;
+            let documents = made.unwrap().base.with(&Images::default()).unwrap();
+            assert_eq!(names(&documents), [version], "{file}");
+        }
+        assert_eq!(renderer.kept().0, 2);
+    }
 }

@@ -1,6 +1,5 @@
 //! Dependencies of charts that are fetched: from an HTTP repository, and from Debian's registry, both on loopback.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -8,7 +7,6 @@ use std::process::{Child, Command};
 use std::thread;
 
 use serde_json::json;
-use tempfile::TempDir;
 use wharfinger_render::files::Limits;
 
 use super::*;

@@ -1,7 +1,6 @@
 //! Equal inputs give equal bytes, in whatever order they come, in every process and on every machine: what was rendered
 //! once is stored in `tests/golden`. Another version of Helm or Kustomize shows there.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};

@@ -64,7 +64,7 @@ async fn large_uploads_wait_for_each_other_and_nothing_else_waits_for_them() {
         small: Small { sent: 10_000, unpacked: Limits { files: 10, bytes: 20_000 } },
         concurrency: 3,
     };
-    let server = Server::of(&world(), settings).await;
+    let server = Server::of(&world(), settings, Tools::default()).await;
     server.is_ready().await;
     let dialled = async || dial(&server.socket).await.unwrap();
     let (mut a, mut b, mut client) = (dialled().await, dialled().await, dialled().await);
