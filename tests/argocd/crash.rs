@@ -62,15 +62,18 @@ fn the_sidecar_dies_in_mid_render() -> Result<()> {
     let sidecar = cluster.process(Role::Sidecar(Instance::First))?;
     let path = sidecar.env("PATH").context("the sidecar must have a PATH")?;
     let slow = cluster.folder_of_run().join("slow");
-    let rendering = slow.join("rendering");
     std::fs::create_dir_all(&slow)?;
-    std::fs::write(slow.join("helm"), slow_helm(&path, &rendering.display().to_string()))?;
+    std::fs::write(slow.join("helm"), SLOW_HELM)?;
     std::fs::set_permissions(slow.join("helm"), std::fs::Permissions::from_mode(0o755))?;
     sidecar.set_env("PATH", &format!("{}:{path}", slow.display()));
     sidecar.restart()?;
     let promotion = project.promote("dev", &v2)?;
+    let template = format!("{}\0template\0", slow.join("helm").display());
     cluster.until("Helm to be at work", || {
-        ensure!(rendering.exists(), "it is not");
+        let processes = std::fs::read_dir("/proc")?.flatten();
+        let mut running = processes.map(|p| std::fs::read(p.path().join("cmdline")));
+        let at_work = |line: Vec<u8>| String::from_utf8_lossy(&line).contains(&template);
+        ensure!(running.any(|line| line.is_ok_and(at_work)), "it is not");
         Ok(())
     })?;
     sidecar.kill()?;
@@ -90,17 +93,11 @@ fn the_sidecar_dies_in_mid_render() -> Result<()> {
     app.runs("v2")
 }
 
-/// Helm as it is, but a chart takes it half a minute.
-fn slow_helm(path: &str, rendering: &str) -> String {
-    format!(
-        "#!/bin/sh
-export PATH=\"{path}\"
-[ \"$1\" = template ] || exec helm \"$@\"
-touch {rendering}
-exec sleep 30
-"
-    )
-}
+/// A Helm that takes half a minute for a chart. It is given no file of ours to write a sign into.
+const SLOW_HELM: &str = "#!/bin/sh
+[ \"$1\" = template ] || { echo v3.22.0; exit; }
+sleep 30
+";
 
 #[test]
 fn the_sidecar_is_down_for_ten_failed_renders() -> Result<()> {

@@ -62,7 +62,6 @@ impl<'r> Reviews<'r> {
             done
         })?;
         let (asked, shaken) = (reviews.asked.into_inner(), reviews.shaken.into_inner());
-        println!("{asked} writes, {shaken} handshakes");
         ensure!(asked > 0 && shaken > 0, "{asked} writes, {shaken} handshakes");
         Ok(())
     }

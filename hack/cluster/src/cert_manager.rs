@@ -77,7 +77,9 @@ impl Cluster {
         let template = self
             .part("helm")
             .args(["template", "cert-manager", &chart.to_string_lossy()])
-            .args(["--namespace", NAMESPACE, "--set", "crds.enabled=true"]);
+            .args(["--namespace", NAMESPACE, "--set", "crds.enabled=true"])
+            // Helm does not ask the API server here, and takes it for an old one.
+            .args(["--kube-version", "1.36"]);
         let mut documents = split(&self.tool(&template)?.ok()?);
         documents.retain(|document| match document.kind() {
             "CustomResourceDefinition" | "ServiceAccount" => true,

@@ -1,10 +1,9 @@
 //! Kustomize.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::{Value, json};
-use wharfinger_tests::Kubernetes;
 
-use super::{Case, Server, World};
+use super::{Case, compare};
 
 const OVERLAY: &str = "kustomize/overlay";
 
@@ -48,15 +47,9 @@ fn kustomize_is_rendered_as_argo_cd_renders_it() -> Result<()> {
     let missing = ["../components/gone", "../components/a", "../../../../etc"];
     let envsubst = "$ARGOCD_APP_NAME in ${ARGOCD_APP_NAMESPACE}, $$5 of $NOTHING.";
 
-    let world = World::new("kustomize")?;
-    build_options(&world)?;
-    world.compare(
+    compare(
+        "kustomize",
         &[
-            overlay(
-                "k-build-options",
-                json!({ "version": "unordered" }),
-                json!([{ "name": "buildOptions", "string": "--reorder none" }]),
-            ),
             Case::new("k-none", OVERLAY, json!({}), json!([])),
             Case::new("k-legacy", "kustomize/legacy", json!({}), json!([])),
             Case::new("k-bare", "kustomize/bare", json!({}), json!([])),
@@ -187,21 +180,4 @@ fn kustomize_is_rendered_as_argo_cd_renders_it() -> Result<()> {
             .refused("would fetch"),
         ],
     )
-}
-
-/// Argo CD's build options are those of all Applications, or of a version of Kustomize. So there is a version with some,
-/// which is no other: no case but the one that asks for it is built by them.
-fn build_options(world: &World) -> Result<()> {
-    let data = json!({
-        "kustomize.path.unordered": "kustomize", "kustomize.buildOptions.unordered": "--reorder none",
-    });
-    let admin = Kubernetes::admin(&world.cluster)?;
-    admin.merge("configmap", "argocd", "argocd-cm", &json!({ "data": data }))?;
-    let server = Server::of(&world.cluster)?;
-    world.cluster.until("argocd-server to know the version of Kustomize", || {
-        let settings = server.get("/api/v1/settings")?;
-        let known = settings["kustomizeVersions"].to_string();
-        ensure!(known.contains("unordered"), "it knows {known}");
-        Ok(())
-    })
 }

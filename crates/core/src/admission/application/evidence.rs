@@ -32,14 +32,15 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
         value.as_object_mut().map(|status| status.shift_remove("operationState"));
         value
     };
-    let new = rest(new);
+    let (old, new) = (rest(old), rest(new));
     let written = |path: &String| {
         let evidence = matches!(class(path), Some(Class::Evidence) | None);
         let field = path.strip_prefix("status.").unwrap_or_default();
-        evidence && new.get(field).is_some_and(|value| !value.is_null())
+        let value = new.get(field).filter(|value| !value.is_null());
+        evidence && value.is_some_and(|value| !is_left_of(value, &old[field]))
     };
     // What is taken away proves nothing, and Argo CD finds it out again.
-    let Some(path) = changed("status", &rest(old), &new).into_iter().find(written) else {
+    let Some(path) = changed("status", &old, &new).into_iter().find(written) else {
         return Ok(());
     };
     let text = format!(
@@ -47,6 +48,13 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
         change.context.review.user
     );
     Err(Check::failed(Code::StatusGuard, text).fix("Leave the status out of what you write").into())
+}
+
+/// Whether a list is another one without some of what was in it.
+fn is_left_of(new: &Value, old: &Value) -> bool {
+    let (Some(new), Some(old)) = (new.as_array(), old.as_array()) else { return false };
+    let mut old = old.iter();
+    new.iter().all(|entry| old.any(|was| was == entry))
 }
 
 /// Whoever joins brings a status that nobody looked after. It must not tell of what the Stage holds now, nor of what it

@@ -16,6 +16,10 @@ fn a_status_is_argocds() {
             json!({ "history": entry(2), "sync": { "status": "Synced", "comparedTo": { "source": source(&claim(2)) } }, "summary": {} }),
         )
     };
+    let history = |generations: &[usize]| {
+        let entries: Vec<_> = generations.iter().map(|g| entry(*g)[0].clone()).collect();
+        told(current(), json!({ "history": entries }))
+    };
     let rows = |user, verdict: Result<(), Code>| -> Vec<Row<'static>> {
         let write = |status: Value| told(before(), status);
         vec![
@@ -44,6 +48,9 @@ fn a_status_is_argocds() {
             ("sourceType", user, Some(before()), write(json!({ "sourceType": "Plugin" })), verdict),
             ("unheard of", user, Some(before()), write(json!({ "proof": "x" })), verdict),
             ("history goes", user, Some(before()), write(json!({ "history": null })), Ok(())),
+            ("some history goes", user, Some(history(&[1, 2, 1])), history(&[1, 1]), Ok(())),
+            ("history in another order", user, Some(history(&[1, 2])), history(&[2, 1]), verdict),
+            ("history twice", user, Some(history(&[1, 2])), history(&[1, 2, 2]), verdict),
             ("all goes", user, Some(before()), current(), Ok(())),
             ("what is empty goes", user, Some(before()), write(json!({ "summary": null })), Ok(())),
             (
