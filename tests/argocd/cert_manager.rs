@@ -35,7 +35,7 @@ fn no_review_fails_while_cert_manager_renews_the_certificate() -> Result<()> {
     let (process, port) = (webhook.pid(), webhook.port("https")?);
     let first = bundles(&cluster)?;
     ensure!(first.len() == 1, "one authority for all: {}", first.len());
-    Reviews::during(&cluster, &app, port, |reviews| {
+    let often = Reviews::during(&cluster, &app, port, |reviews| {
         reviews.certificates(1)?;
         renewed(&project, CERTIFICATE)?;
         reviews.certificates(2)?;
@@ -50,6 +50,7 @@ fn no_review_fails_while_cert_manager_renews_the_certificate() -> Result<()> {
             Ok(())
         })
     })?;
+    println!("{often}");
     ensure!(webhook.pid() == process, "it was not started again");
     // There is more than one API server, and each hears of it when it does.
     for bundle in &first {

@@ -48,11 +48,13 @@ fn no_review_fails_while_the_certificate_is_renewed_and_replicas_are_replaced() 
             }
             Ok(())
         };
-        Reviews::during(&cluster, &app, service.port()?, |reviews| {
+        let often = Reviews::during(&cluster, &app, service.port()?, |reviews| {
             rolled()?;
             reviews.certificates(3)?;
             rolled()
-        })
+        })?;
+        println!("{often}");
+        Ok(())
     })
 }
 

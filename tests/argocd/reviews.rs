@@ -32,13 +32,13 @@ pub(crate) struct Reviews<'r> {
 }
 
 impl<'r> Reviews<'r> {
-    /// Asks until `meanwhile` is done. A review or a handshake that fails is an error.
+    /// Asks until `meanwhile` is done, and says how often. A review or a handshake that fails is an error.
     pub(crate) fn during(
         cluster: &'r Cluster,
         app: &'r App<'r>,
         port: u16,
         meanwhile: impl FnOnce(&Self) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<String> {
         let reviews = Self {
             cluster,
             app,
@@ -62,8 +62,9 @@ impl<'r> Reviews<'r> {
             done
         })?;
         let (asked, shaken) = (reviews.asked.into_inner(), reviews.shaken.into_inner());
-        ensure!(asked > 0 && shaken > 0, "{asked} writes, {shaken} handshakes");
-        Ok(())
+        let often = format!("{asked} writes, {shaken} handshakes");
+        ensure!(asked > 0 && shaken > 0, "{often}");
+        Ok(often)
     }
 
     /// Waits until so many certificates were shown since the beginning.
