@@ -172,7 +172,8 @@ impl Plugin {
         }
     }
 
-    /// Tells of Freight that is nowhere in what was rendered, and of places where nothing is. What Warehouses subscribe is not for the sidecar to read.
+    /// Tells of Freight that is nowhere in what was rendered, and of places where nothing is. What Warehouses subscribe is
+    /// not for the sidecar to read.
     fn look_after(&self, app: &AppName, base: &Base, images: &Images) {
         let used = base.repositories().collect();
         let checks = usage::judge(images, &used, &Subscribed::default(), Scope::Part);

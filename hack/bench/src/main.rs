@@ -2,6 +2,7 @@
 
 mod echo;
 mod histogram;
+mod kubeconfig;
 mod line;
 mod objects;
 mod promotion;

@@ -28,6 +28,7 @@ use wharfinger_localapi::{LocalApi, Options, User};
 use wharfinger_sidecar::caller::{Call, RepoServer, dial};
 use wharfinger_tests::on_runtime;
 
+use crate::kubeconfig;
 use crate::line::{line, percentile, size};
 
 const FILES: usize = 50_000;
@@ -160,17 +161,7 @@ async fn cluster(folder: &Path) -> Result<PathBuf> {
     let server = format!("http://{}", listener.local_addr()?);
     #[expect(clippy::disallowed_methods, reason = "it serves until the benchmark ends")]
     tokio::spawn(axum::serve(listener, api.router()).into_future());
-    let kubeconfig = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "bench",
-        "clusters": [{ "name": "bench", "cluster": { "server": server } }],
-        "users": [{ "name": "bench", "user": { "token": "token" } }],
-        "contexts": [{ "name": "bench", "context": { "cluster": "bench", "user": "bench" } }],
-    });
-    let path = folder.join("kubeconfig");
-    std::fs::write(&path, kubeconfig.to_string())?;
-    Ok(path)
+    kubeconfig::write(folder, &json!({ "server": server }))
 }
 
 async fn fill(admin: &Client) -> Result<()> {

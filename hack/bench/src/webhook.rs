@@ -39,6 +39,7 @@ use wharfinger_localapi::{LocalApi, Options, User};
 use wharfinger_tests::on_runtime;
 
 use crate::histogram::Histogram;
+use crate::kubeconfig;
 use crate::line::{line, percentile, rate, size};
 
 const STAGES: usize = 1_000;
@@ -153,20 +154,9 @@ async fn cluster(keys: &Keys) -> Result<PathBuf> {
     let (identity, router) = (Keys::identity(&keys.folder).await?, api.router());
     #[expect(clippy::disallowed_methods, reason = "it serves until the benchmark ends")]
     tokio::spawn(tls::serve(listener, identity, router, Duration::ZERO, Shutdown::new()));
-    let kubeconfig = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "bench",
-        "clusters": [{ "name": "bench", "cluster": {
-            "server": server,
-            "certificate-authority-data": BASE64_STANDARD.encode(&keys.pem),
-        }}],
-        "users": [{ "name": "bench", "user": { "token": "token" } }],
-        "contexts": [{ "name": "bench", "context": { "cluster": "bench", "user": "bench" } }],
-    });
-    let path = keys.file("kubeconfig");
-    std::fs::write(&path, kubeconfig.to_string())?;
-    Ok(path)
+    let authority = BASE64_STANDARD.encode(&keys.pem);
+    let cluster = json!({ "server": server, "certificate-authority-data": authority });
+    kubeconfig::write(&keys.folder, &cluster)
 }
 
 async fn fill(admin: &Client) -> Result<()> {
