@@ -61,10 +61,12 @@ async fn render(
         .find(|(name, _)| name == "ARGOCD_APP_SOURCE_PATH")
         .map_or("", |(_, path)| path.as_str());
     let (root, folder) = locate(&env::current_dir()?, path);
-    let files = spawn_blocking(move || Files::read(&root, limits)).await?.map_err(Refusal::from)?;
     let tools = Tools::find(&env::var_os("PATH").unwrap_or_default()).await;
     let tools = tools.with_memory(tool_memory);
     let inputs = asked.inputs(folder).with_freight(&collection).await.map_err(Refusal::from)?;
+    let above = inputs.above.clone();
+    let files = spawn_blocking(move || Files::read(&root, &above, limits));
+    let files = files.await?.map_err(Refusal::from)?;
     let base = Renderer::new(tools, 0).base(&inputs, files, None, Instant::now() + LIMIT).await;
     Ok(base
         .and_then(|made| made.base.holding(&Images::of(&collection), &provenance))

@@ -126,7 +126,7 @@ impl Plugin {
                 (slot, made)
             }
             None => {
-                let (slot, files) = self.files(incoming, slot, deadline).await?;
+                let (slot, files) = self.files(incoming, &inputs.above, slot, deadline).await?;
                 self.metrics.received(announced.size);
                 let sha256 = sha256.as_ref();
                 (slot, self.renderer.base(&inputs, files, sha256, deadline.soft).await?)
@@ -147,20 +147,21 @@ impl Plugin {
     async fn files<'s>(
         &'s self,
         incoming: Incoming<'_>,
+        above: &str,
         slot: Slot<'s>,
         deadline: Deadline,
     ) -> Result<(Slot<'s>, Files), Refusal> {
         let limits = self.settings.limits;
         if incoming.announced().size > self.settings.small.sent {
             let slot = self.slots.large(slot, deadline).await?;
-            return Ok((slot, upload::files(incoming, limits).await?));
+            return Ok((slot, upload::files(incoming, above, limits).await?));
         }
         let archive = incoming.all().await?;
-        if let Some(files) = self.settings.small.files(archive.clone(), limits).await? {
+        if let Some(files) = self.settings.small.files(archive.clone(), above, limits).await? {
             return Ok((slot, files));
         }
         let slot = self.slots.large(slot, deadline).await?;
-        Ok((slot, upload::files_of(archive, limits).await?))
+        Ok((slot, upload::files_of(archive, above, limits).await?))
     }
 
     /// Tells what is sent for nothing, and what Argo CD does not watch.

@@ -20,11 +20,11 @@ use crate::refusal::Refusal;
 ///
 /// Bounded in what it inflates to and in the number of files, whatever the archive says of itself. `.git` is left out.
 pub fn unpack(archive: &[u8], limits: Limits) -> Result<Files, Refusal> {
-    Ok(unpacked(archive, limits)?)
+    Ok(unpacked(archive, "", limits)?)
 }
 
-/// Nothing but files is held, whatever else is in the archive.
-fn unpacked(archive: impl BufRead, limits: Limits) -> Result<Files, Bad> {
+/// Nothing but files is held, whatever else is in the archive. `above` is the folder of the repository that was sent.
+fn unpacked(archive: impl BufRead, above: &str, limits: Limits) -> Result<Files, Bad> {
     let mut tree = Tree::new(limits);
     // One byte more than allowed, so that the bound shows as such; an archive also has headers and padding.
     let most = limits.bytes + limits.files as u64 * 2048 + (1 << 20);
@@ -36,7 +36,7 @@ fn unpacked(archive: impl BufRead, limits: Limits) -> Result<Files, Bad> {
         return Err(Refused::TooLarge(limits.bytes).into());
     }
     walked?;
-    Ok(tree.finish()?)
+    Ok(tree.finish(above)?)
 }
 
 fn walk<R: BufRead>(

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use wharfinger_core::paths::lies_in;
 
 pub use link::Tree;
+use link::{Links, To};
 
 /// Files by their name below the root, with `/` between components.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub struct Files {
     files: BTreeMap<String, Bytes>,
     /// Directories that are links. Argo CD reads what lies behind them, but does not walk into them.
     linked: BTreeSet<String>,
+    /// Names that lead to what was not handed over.
+    outside: BTreeSet<String>,
+    links: Links,
 }
 
 /// How much a set may hold.
@@ -111,6 +115,37 @@ impl Files {
         let mut below = name.match_indices('/').filter(|(end, _)| *end > folder.len());
         !self.linked.is_empty() && below.any(|(end, _)| self.linked.contains(&name[..end]))
     }
+
+    /// The names below `folder` that lead to what was not handed over.
+    pub(crate) fn outside_in<'f>(&'f self, folder: &'f str) -> impl Iterator<Item = &'f str> {
+        let from = self.outside.range(folder.to_owned()..).map(String::as_str);
+        from.take_while(move |name| name.starts_with(folder))
+            .filter(move |name| lies_in(name, folder))
+    }
+
+    /// Where a name leads, from the root of the repository, if that was not handed over.
+    pub(crate) fn leads_out(&self, name: &str) -> Option<String> {
+        let ends = name.match_indices('/').map(|(end, _)| end).chain([name.len()]);
+        if self.outside.is_empty()
+            || !ends.into_iter().any(|end| self.outside.contains(&name[..end]))
+        {
+            return None;
+        }
+        match self.links.follow(name).ok()?.to {
+            To::Outside(path) => Some(path),
+            To::Inside(_) => None,
+        }
+    }
+
+    /// What else has to be as it is for a name to mean what it means: the links on the way, and where they lead.
+    pub(crate) fn led_to(&self, name: &str) -> impl Iterator<Item = String> + use<> {
+        let way = (!self.links.is_empty()).then(|| self.links.follow(name).ok()).flatten();
+        let led = way.and_then(|way| match way.to {
+            To::Inside(path) if !way.links.is_empty() => Some(way.links.into_iter().chain([path])),
+            _ => None,
+        });
+        led.into_iter().flatten()
+    }
 }
 
 impl<'a> FromIterator<(&'a str, &'a str)> for Files {
@@ -118,7 +153,7 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Files {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(files: I) -> Self {
         let content = |text: &str| Bytes::copy_from_slice(text.as_bytes());
         let files = files.into_iter().map(|(name, text)| (name.to_owned(), content(text)));
-        Self { files: files.collect(), linked: BTreeSet::new() }
+        Self { files: files.collect(), ..Self::default() }
     }
 }
 

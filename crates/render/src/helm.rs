@@ -15,7 +15,6 @@ use crate::exec::May;
 use crate::files::Files;
 use crate::options::FILE_PARAMETERS;
 use crate::renderer::Inputs;
-use crate::source::Place;
 use crate::tools::{Program, Work};
 use crate::{Options, RenderError, Target, documents};
 use dependencies::Dependencies;
@@ -70,8 +69,8 @@ pub(crate) struct Read {
 }
 
 pub(crate) fn read(files: &Files, inputs: &Inputs) -> Result<Read, RenderError> {
-    let Inputs { folder, options, above, .. } = inputs;
-    let place = Place { folder, above };
+    let Inputs { folder, options, .. } = inputs;
+    let place = inputs.place();
     let values = values::files(files, place, options)?;
     let file = |(name, path): (&String, &String)| {
         values::locate(files, place, FILE_PARAMETERS, path).map(|path| (name.clone(), path))
@@ -80,6 +79,7 @@ pub(crate) fn read(files: &Files, inputs: &Inputs) -> Result<Read, RenderError> 
     let dependencies = Dependencies::of(files, folder);
     let below = |folder: &String| files.within(folder).map(|(name, _)| name.to_owned());
     let own: Vec<String> = [folder].into_iter().chain(&dependencies.folders).cloned().collect();
+    place.hold_all(files, own.iter().flat_map(|folder| files.outside_in(folder)))?;
     let elsewhere = values.iter().chain(parameters.iter().map(|(_, path)| path));
     let all: BTreeSet<String> =
         own.iter().flat_map(below).chain(elsewhere.clone().cloned()).collect();

@@ -15,14 +15,22 @@ use crate::source::{KUSTOMIZATIONS, Place};
 use crate::tools::{Program, Work};
 use crate::{Inputs, Options, Patch, RenderError, documents};
 
-/// The folders that a build reads: each with a kustomization, and all that lies in them. Kustomize itself lets none read
-/// anything else.
-pub(crate) fn folders(files: &Files, inputs: &Inputs) -> Result<BTreeSet<String>, RenderError> {
-    let place = Place { folder: &inputs.folder, above: &inputs.above };
-    let mut walk = Walk { files, place, seen: BTreeSet::new() };
+/// What a build reads.
+pub(crate) struct Build {
+    /// Each with a kustomization, and all that lies in them. Kustomize itself lets none read anything else.
+    pub(crate) folders: BTreeSet<String>,
+    /// Files that kustomizations name, and names that are none of a file.
+    pub(crate) named: BTreeSet<String>,
+}
+
+pub(crate) fn build(files: &Files, inputs: &Inputs) -> Result<Build, RenderError> {
+    let place = inputs.place();
+    let build = Build { folders: BTreeSet::new(), named: BTreeSet::new() };
+    let mut walk = Walk { files, place, build };
     walk.check(vec![inputs.folder.clone()])?;
     walk.check_options(&inputs.options)?;
-    Ok(walk.seen)
+    place.hold_all(files, walk.build.named.iter().map(String::as_str))?;
+    Ok(walk.build)
 }
 
 /// All that lies in `folders`, each file once.
@@ -42,8 +50,7 @@ pub(crate) async fn objects(
     deadline: Instant,
 ) -> Result<Vec<Value>, RenderError> {
     let Inputs { folder, options, .. } = inputs;
-    let place = Place { folder, above: &inputs.above };
-    let components = components(&files, place, options)?;
+    let components = components(&files, inputs.place(), options)?;
     let name = kustomization_of(&files, folder);
     let all = self::files(&files, folders).into_keys().map(str::to_owned).collect();
     let work = Work::of(Arc::clone(&files), all).await?;
@@ -116,7 +123,7 @@ fn components(
         all.retain(seen);
         let unseen = all.iter().find(|name| files::join(place.folder, name).is_none());
         if let Some(name) = unseen {
-            return Err(place.missing(COMPONENTS, name, place.folder));
+            return Err(place.missing(files, COMPONENTS, name, place.folder));
         }
     }
     Ok(all)
@@ -151,13 +158,13 @@ const CHARTS: [&str; 3] = ["helmcharts", "helmchartinflationgenerator", "helmglo
 struct Walk<'f> {
     files: &'f Files,
     place: Place<'f>,
-    seen: BTreeSet<String>,
+    build: Build,
 }
 
 impl Walk<'_> {
     fn check(&mut self, mut ahead: Vec<String>) -> Result<(), RenderError> {
         while let Some(folder) = ahead.pop() {
-            if !self.seen.insert(folder.clone()) {
+            if !self.build.folders.insert(folder.clone()) {
                 continue;
             }
             let Some((name, fields)) = kustomization(self.files, &folder) else { continue };
@@ -167,6 +174,8 @@ impl Walk<'_> {
                 );
                 return Err(RenderError::Input(text));
             }
+            self.build.named.insert(name.clone());
+            fields.values().for_each(|value| self.name(&folder, value));
             for field in BUILT_ON {
                 for entry in fields.get(field).and_then(Value::as_array).into_iter().flatten() {
                     let Some(entry) = entry.as_str().filter(|e| !e.contains('\n')) else {
@@ -186,6 +195,9 @@ impl Walk<'_> {
             no_urls("the plugin's parameter \"patches\"", "path", &Value::from(&*patch.path))?;
         }
         let folder = self.place.folder;
+        for patch in &options.patches {
+            self.name(folder, &Value::from(&*patch.path));
+        }
         let mut ahead = Vec::new();
         for entry in components(self.files, self.place, options)? {
             match expanded(self.files, folder, &entry) {
@@ -212,10 +224,28 @@ impl Walk<'_> {
                 "{name} names the remote base {:?}; the plugin fetches no bases. Copy it into the repository",
                 shown(entry)
             ))),
-            _ => Err(self.place.missing(name, entry, folder)),
+            _ => Err(self.place.missing(self.files, name, entry, folder)),
+        }
+    }
+
+    /// Takes note of the files that a kustomization may mean: any text in it can be a path.
+    fn name(&mut self, folder: &str, value: &Value) {
+        match value {
+            Value::Object(fields) => fields.values().for_each(|value| self.name(folder, value)),
+            Value::Array(items) => items.iter().for_each(|item| self.name(folder, item)),
+            Value::String(text) => {
+                // `key=path`, in a generator.
+                let path = text.split_once('=').map_or(text.as_str(), |(_, path)| path);
+                let paths = [text.as_str(), path].into_iter().filter(|path| path.len() <= LONGEST);
+                self.build.named.extend(paths.filter_map(|path| files::join(folder, path)));
+            }
+            _ => {}
         }
     }
 }
+
+/// Of a path.
+const LONGEST: usize = 4096;
 
 /// The folders that a pattern may find: some too many, none too few.
 fn expanded(files: &Files, folder: &str, pattern: &str) -> BTreeSet<String> {
@@ -297,7 +327,7 @@ mod tests {
         let files: Files = files.iter().copied().collect();
         let (folder, above) = ("apps/web".into(), above.into());
         let inputs = Inputs { folder, above, ..Inputs::default() };
-        folders(&files, &inputs).map_err(|e| e.to_string())
+        build(&files, &inputs).map(|build| build.folders).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -381,7 +411,7 @@ mod tests {
                 ..Options::default()
             };
             let inputs = Inputs { above: above.into(), options, ..Inputs::default() };
-            let folders = folders(&files, &inputs).map_err(|e| e.to_string())?;
+            let Build { folders, .. } = build(&files, &inputs).map_err(|e| e.to_string())?;
             Ok::<_, String>(folders.into_iter().collect::<Vec<_>>().join(" "))
         };
         assert_eq!(check("apps/web", "here"), Ok(" here".into()));

@@ -14,6 +14,7 @@ use wharfinger_api::argocd::Source;
 use crate::blocking::blocking;
 use crate::exec::May;
 use crate::helm::dependencies::{self, Dependencies};
+use crate::source::Place;
 use crate::tools::{Program, Work};
 use crate::{Files, Kind, Options, RenderError, Renderer, Target, Variables, documents, plain};
 
@@ -98,7 +99,11 @@ async fn directory(native: &Native<'_>, files: Arc<Files>) -> Result<Vec<Value>,
         ..Options::default()
     };
     let folder = native.folder.to_owned();
-    blocking(move || plain::objects(&plain::files(&files, &folder, &options)?)).await?
+    blocking(move || {
+        let place = Place { folder: &folder, above: "" };
+        plain::objects(&plain::files(&files, place, &options)?)
+    })
+    .await?
 }
 
 fn edits(native: &Native<'_>) -> Vec<Vec<String>> {

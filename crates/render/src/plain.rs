@@ -4,6 +4,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde_json::Value;
 
 use crate::options::at;
+use crate::source::Place;
 use crate::{Files, Options, RenderError, documents};
 
 /// Argo CD leaves out files in which this stands.
@@ -12,20 +13,23 @@ const SKIP: &str = "+argocd:skip-file-rendering";
 /// The files that are read, by their names below `folder`.
 pub(crate) fn files<'f>(
     files: &'f Files,
-    folder: &str,
+    place: Place<'_>,
     options: &Options,
 ) -> Result<Vec<(&'f str, &'f [u8])>, RenderError> {
+    let folder = place.folder;
     let base = folder.len() + usize::from(!folder.is_empty());
     let include = options.include.as_deref().map(|text| pattern("include", text)).transpose()?;
     let exclude = options.exclude.as_deref().map(|text| pattern("exclude", text)).transpose()?;
-    let all = files.within(folder).filter(|(name, _)| {
+    let is_read = |name: &str| {
         let Some(below) = below(name, folder) else { return false };
         let reached = !files.is_linked(folder, name) && (options.recurse || !below.contains('/'));
         reached
             && ["yaml", "yml", "json", "jsonnet"].iter().any(|end| extension(below) == Some(end))
             && include.as_ref().is_none_or(|pattern| pattern.is_match(below))
             && !exclude.as_ref().is_some_and(|pattern| pattern.is_match(below))
-    });
+    };
+    place.hold_all(files, files.outside_in(folder).filter(|name| is_read(name)))?;
+    let all = files.within(folder).filter(|(name, _)| is_read(name));
     let mut all: Vec<_> = all.map(|(name, content)| (&name[base..], content)).collect();
     // As a walk finds them: a folder before what only begins with its name.
     all.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
@@ -113,9 +117,9 @@ mod tests {
         tree.link(b"repo/app/linked", b"../shared").unwrap();
         // The folder itself may lie behind a link.
         tree.link(b"way", b"repo").unwrap();
-        let files = tree.finish().unwrap();
+        let files = tree.finish("").unwrap();
         let found = |folder| -> Vec<String> {
-            let all = super::files(&files, folder, options).unwrap();
+            let all = super::files(&files, Place { folder, above: "" }, options).unwrap();
             all.into_iter().map(|(name, _)| name.to_owned()).collect()
         };
         assert_eq!(found("repo/app"), found("way/app"));

@@ -30,6 +30,10 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { folder: &self.folder, above: &self.above }
+    }
+
     /// With all that Freight decides before the tools run: the values of expressions, and the versions of charts.
     pub async fn with_freight(self, collection: &FreightCollection) -> Result<Self, RenderError> {
         let (charts, mut options) = (Charts::of(collection), self.options);
@@ -124,9 +128,11 @@ impl Renderer {
                 helm::objects(program, files, inputs, &chart, deadline).await?
             }
             _ => {
-                let Inputs { folder, options, .. } = inputs.clone();
-                blocking(move || plain::objects(&plain::files(&files, &folder, &options)?))
-                    .await??
+                let inputs = inputs.clone();
+                blocking(move || {
+                    plain::objects(&plain::files(&files, inputs.place(), &inputs.options)?)
+                })
+                .await??
             }
         };
         let options = inputs.options.clone();
@@ -205,10 +211,14 @@ impl Seen {
             hash.text(name).bytes(content);
             size += content.len() as u64;
         };
-        let (how, paths) = match kind {
+        // A link means another thing when what it leads to changes.
+        let mut paths = Vec::new();
+        let mut led_to = |name: &str| paths.extend(files.led_to(name));
+        let (how, own) = match kind {
             Kind::Plain => {
-                for (name, content) in plain::files(files, &inputs.folder, &inputs.options)? {
+                for (name, content) in plain::files(files, inputs.place(), &inputs.options)? {
                     file(&mut hash, name, content);
+                    led_to(&format!("{}/{name}", inputs.folder));
                 }
                 (How::Plain, vec![inputs.folder.clone()])
             }
@@ -217,23 +227,27 @@ impl Seen {
                 hash.text(&inputs.folder).target(&inputs.target);
                 for name in &chart.all {
                     file(&mut hash, name, files.get(name).unwrap_or_default());
+                    led_to(name);
                 }
-                let paths = chart.paths.clone();
-                (How::Helm(chart), paths)
+                let own = chart.paths.clone();
+                (How::Helm(chart), own)
             }
             Kind::Kustomize => {
-                let folders = kustomize::folders(files, inputs)?;
+                let build = kustomize::build(files, inputs)?;
                 hash.text(&inputs.folder);
-                for (name, content) in kustomize::files(files, &folders) {
+                for (name, content) in kustomize::files(files, &build.folders) {
                     file(&mut hash, name, content);
                 }
-                let paths = folders.iter().cloned().collect();
-                (How::Kustomize(folders), paths)
+                // Not all that lies there is read.
+                let named = build.named.iter().filter(|name| files.get(name).is_some());
+                build.folders.iter().chain(named).for_each(|name| led_to(name));
+                let own = build.folders.iter().cloned().collect();
+                (How::Kustomize(build.folders), own)
             }
         };
-        let place = Place { folder: &inputs.folder, above: &inputs.above };
+        paths.extend(own);
         let paths = outermost(paths.iter().map(String::as_str));
-        let paths = paths.into_iter().map(|path| place.within(path)).collect();
+        let paths = paths.into_iter().map(|path| inputs.place().within(path)).collect();
         Ok(Self { key: hash.key(), how, read: Read { size, paths } })
     }
 }

@@ -74,22 +74,46 @@ impl Place<'_> {
     }
 
     /// Something is not there that `name` names as `entry`, looking from a folder of the files.
-    pub(crate) fn missing(self, name: &str, entry: &str, from: &str) -> RenderError {
+    pub(crate) fn missing(self, files: &Files, name: &str, entry: &str, from: &str) -> RenderError {
+        let path =
+            if entry.starts_with('/') { self.locate(entry) } else { files::join(from, entry) };
+        if let Some(beyond) = path.and_then(|path| self.beyond(files, &path)) {
+            return beyond;
+        }
         let text = match self.in_repository(from, entry) {
             None => format!("{name} names {entry:?}, which lies outside of the repository"),
             Some(_) if self.above.is_empty() => {
                 format!("{name} names {entry:?}, which is not there")
             }
             Some(path) => {
-                let read = [self.within(from), path];
-                let wanted = paths::value(&self.within(self.folder), &read);
-                format!(
-                    "{name} names {entry:?}, which is not among the files that Argo CD handed over: they are those of the folder {}. If it is in the repository, set the annotation {MANIFEST_GENERATE_PATHS} to {wanted:?}, and add whatever else is read",
-                    self.above
-                )
+                let more = self.hand_over([self.within(from), path]);
+                format!("{name} names {entry:?}, which {more}")
             }
         };
         RenderError::Input(text)
+    }
+
+    /// Refuses what is read and is a link to what was not handed over.
+    pub(crate) fn hold_all<'n>(
+        self,
+        files: &Files,
+        mut read: impl Iterator<Item = &'n str>,
+    ) -> Result<(), RenderError> {
+        read.find_map(|name| self.beyond(files, name)).map_or(Ok(()), Err)
+    }
+
+    fn beyond(self, files: &Files, name: &str) -> Option<RenderError> {
+        let to = files.leads_out(name)?;
+        let text = format!("{} is a link to /{to}, which ", self.within(name));
+        Some(RenderError::Input(text + &self.hand_over([self.within(name), to])))
+    }
+
+    fn hand_over(self, read: [String; 2]) -> String {
+        let wanted = paths::value(&self.within(self.folder), &read);
+        format!(
+            "is not among the files that Argo CD handed over: they are those of the folder {}. If it is in the repository, set the annotation {MANIFEST_GENERATE_PATHS} to {wanted:?}, and add whatever else is read",
+            self.above
+        )
     }
 
     /// A path of the files, from the repository's root.

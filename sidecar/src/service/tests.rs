@@ -283,9 +283,8 @@ async fn what_was_sent_and_what_was_read_is_shown_in_both_layouts() {
     };
     let claim = format!("2-{B}");
     let rest = "x".repeat(100_000);
-    let rendered = async |paths: Option<&str>, folder: &str, files: &[(&str, &str)]| {
+    let rendered_of = async |paths: Option<&str>, folder: &str, mut sent: Call| {
         let (server, mut client) = Server::ready(&declared(paths)).await;
-        let mut sent = Call::new(files).unwrap();
         sent.path = folder.into();
         sent.env = call("web", Some(&claim)).env("ARGOCD_APP_SOURCE_PATH", "teams/a/app").env;
         // Twice: what is remembered says the same.
@@ -303,6 +302,9 @@ async fn what_was_sent_and_what_was_read_is_shown_in_both_layouts() {
             warned.map(|line| line.split('"').nth(1).unwrap().to_owned()).collect::<Vec<_>>();
         server.end().await;
         (renders, sent.size, warned)
+    };
+    let rendered = async |paths: Option<&str>, folder: &str, files: &[(&str, &str)]| {
+        rendered_of(paths, folder, Call::new(files).unwrap()).await
     };
 
     let whole = [("teams/a/app/pod.yaml", POD), ("docs/all", &rest)];
@@ -327,6 +329,29 @@ async fn what_was_sent_and_what_was_read_is_shown_in_both_layouts() {
     let (renders, _, warned) = rendered(Some("../../b"), "a/app", &part).await;
     assert_eq!(renders[0]["sent"], "teams");
     assert_eq!(renders[0]["checks"][0]["code"], "paths-undeclared");
+    assert_eq!(warned, ["PathsUndeclared"]);
+
+    // A link to what was sent as well, and one to what was not, which nobody reads.
+    let mut tar =
+        tar::Builder::new(flate2::write::GzEncoder::new(vec![], flate2::Compression::none()));
+    for (name, content, target) in [
+        ("a/pod.yaml", POD, ""),
+        ("a/app/pod.yaml", "", "../pod.yaml"),
+        ("a/app/README.md", "", "../../../README.md"),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        if target.is_empty() {
+            tar.append_data(&mut header, name, content.as_bytes()).unwrap();
+        } else {
+            header.set_entry_type(tar::EntryType::Symlink);
+            tar.append_link(&mut header, name, target).unwrap();
+        }
+    }
+    let archive = tar.into_inner().unwrap().finish().unwrap();
+    let (renders, _, warned) = rendered_of(Some(".;../../b"), "a/app", Call::of(archive)).await;
+    assert_eq!(renders[0]["pathsRead"], json!(["teams/a/app", "teams/a/pod.yaml"]));
+    assert_eq!(renders[0]["manifestGeneratePaths"], ".;../pod.yaml");
     assert_eq!(warned, ["PathsUndeclared"]);
 }
 

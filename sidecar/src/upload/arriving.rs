@@ -35,10 +35,14 @@ impl Default for Small {
 }
 
 /// Unpacks an upload while it comes, so that it is nowhere held as it was sent, and to receive it takes no time of its own.
-pub async fn files(mut incoming: Incoming<'_>, limits: Limits) -> Result<Files, Refusal> {
+pub async fn files(
+    mut incoming: Incoming<'_>,
+    above: &str,
+    limits: Limits,
+) -> Result<Files, Refusal> {
     let (pieces, coming) = mpsc::channel(AHEAD);
     let coming = StreamReader::new(ReceiverStream::new(coming).map(io::Result::Ok));
-    let unpacking = unpacking(SyncIoBridge::new(coming), limits);
+    let unpacking = unpacking(SyncIoBridge::new(coming), above, limits);
     let mut piece = BytesMut::new();
     // Whatever ends this early ends what is read on the other side as well.
     while let Some(chunk) = incoming.next().await? {
@@ -59,10 +63,15 @@ async fn hand_over(pieces: &mpsc::Sender<Bytes>, piece: &mut BytesMut) {
 
 impl Small {
     /// Unpacks what came, if it comes to no more.
-    pub async fn files(&self, archive: Bytes, limits: Limits) -> Result<Option<Files>, Refusal> {
+    pub async fn files(
+        &self,
+        archive: Bytes,
+        above: &str,
+        limits: Limits,
+    ) -> Result<Option<Files>, Refusal> {
         let Limits { files, bytes } = self.unpacked;
         let little = Limits { files: files.min(limits.files), bytes: bytes.min(limits.bytes) };
-        let unpacked = unpacking(io::Cursor::new(archive), little);
+        let unpacked = unpacking(io::Cursor::new(archive), above, little);
         match unpacked.await.map_err(|_| Refusal::panicked())? {
             Err(Bad::Refused(Refused::TooLarge(_) | Refused::TooMany(_))) if little != limits => {
                 Ok(None)
@@ -73,14 +82,16 @@ impl Small {
 }
 
 /// Unpacks what came.
-pub async fn files_of(archive: Bytes, limits: Limits) -> Result<Files, Refusal> {
-    let unpacked = unpacking(io::Cursor::new(archive), limits);
+pub async fn files_of(archive: Bytes, above: &str, limits: Limits) -> Result<Files, Refusal> {
+    let unpacked = unpacking(io::Cursor::new(archive), above, limits);
     Ok(unpacked.await.map_err(|_| Refusal::panicked())??)
 }
 
 fn unpacking(
     archive: impl BufRead + Send + 'static,
+    above: &str,
     limits: Limits,
 ) -> JoinHandle<Result<Files, Bad>> {
-    spawn_blocking(move || unpacked(archive, limits))
+    let above = above.to_owned();
+    spawn_blocking(move || unpacked(archive, &above, limits))
 }

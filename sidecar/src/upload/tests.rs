@@ -215,7 +215,7 @@ fn header_sum(tar: &mut [u8]) {
 #[tokio::test]
 async fn what_is_small_when_sent_and_not_when_unpacked_is_not_taken_for_small() {
     let small = Small { sent: 0, unpacked: Limits { files: 10, bytes: 1000 } };
-    let files = async |archive: Vec<u8>| small.files(archive.into(), LIMITS).await.unwrap();
+    let files = async |archive: Vec<u8>| small.files(archive.into(), "", LIMITS).await.unwrap();
     let many = |n: u32| archive(|a| (0..n).for_each(|n| file(a, &n.to_string(), "")));
     let one = |name: &str, n| archive(|a| raw(a, EntryType::Regular, name, "", &vec![0; n]));
     assert!(files(many(10)).await.is_some() && files(many(11)).await.is_none());
@@ -223,6 +223,6 @@ async fn what_is_small_when_sent_and_not_when_unpacked_is_not_taken_for_small() 
     // What is not kept has to be inflated as well.
     assert!(files(one(".git/pack", 2 << 20)).await.is_none());
     // Where no more is allowed, that is told.
-    let told = small.files(many(11).into(), small.unpacked).await.unwrap_err().to_string();
+    let told = small.files(many(11).into(), "", small.unpacked).await.unwrap_err().to_string();
     assert!(told.contains("more than 10 files"), "{told}");
 }

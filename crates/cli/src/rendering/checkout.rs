@@ -96,7 +96,7 @@ async fn read(root: PathBuf) -> Result<Files, Failure> {
     let failed = |e: &dyn std::error::Error| {
         Failure::new(format!("can't read the files in {shown}")).because(e).exit(Exit::Usage)
     };
-    let read = spawn_blocking(move || Files::read(&root, Limits::default())).await;
+    let read = spawn_blocking(move || Files::read(&root, "", Limits::default())).await;
     let files = read.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
     if files.is_empty() {
         return Err(Failure::usage(format!("there are no files in {shown}")));

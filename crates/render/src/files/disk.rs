@@ -7,8 +7,8 @@ use std::path::Path;
 use super::{Files, Limits, Refused, Tree};
 
 impl Files {
-    /// Reads everything below `root` but `.git`. Blocks.
-    pub fn read(root: &Path, limits: Limits) -> Result<Self, Refused> {
+    /// Reads everything below `root` but `.git`. `above` is the folder of the repository that this is. Blocks.
+    pub fn read(root: &Path, above: &str, limits: Limits) -> Result<Self, Refused> {
         let mut tree = Tree::new(limits);
         let mut folders = vec![root.to_owned()];
         let unreadable = |path: &Path| {
@@ -38,6 +38,6 @@ impl Files {
                 }
             }
         }
-        tree.finish()
+        tree.finish(above)
     }
 }

@@ -19,24 +19,49 @@ pub struct Tree {
     bytes: u64,
 }
 
+/// Links by their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Links {
+    all: BTreeMap<String, Link>,
+    /// The folder of the repository that is the root.
+    above: String,
+}
+
 /// Followed from the folder `from`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Link {
     from: String,
     target: String,
 }
 
+/// The way from a name to what it stands for.
+pub(super) struct Way {
+    /// The links on it, as they are met.
+    pub(super) links: Vec<String>,
+    pub(super) to: To,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum To {
+    /// A name below the root, whether anything is there or not.
+    Inside(String),
+    /// A name below the root of the repository, of which not all was handed over.
+    Outside(String),
+}
+
 /// What there is, each name once.
 struct Nodes {
     files: BTreeMap<String, Bytes>,
-    links: BTreeMap<String, Link>,
+    links: Links,
     limits: Limits,
 }
 
-/// Where a name leads to, once all links on the way are followed.
+/// What a name stands for, once all links on the way are followed.
 enum End<'t> {
     File(&'t Bytes),
     Folder(String),
     Nowhere,
+    Outside,
 }
 
 impl Tree {
@@ -93,9 +118,10 @@ impl Tree {
         }
     }
 
-    /// Resolves the links. A link out of the root is refused, whether anybody needs it or not; one that leads nowhere is
-    /// left out, as is one to a folder that it lies in.
-    pub fn finish(self) -> Result<Files, Refused> {
+    /// Resolves the links. `above` is the folder of the repository that is the root. A link out of the repository is refused,
+    /// whether anybody needs it or not; one to what was not handed over is remembered for whoever would read it; one that
+    /// leads nowhere is left out, as is one to a folder that it lies in.
+    pub fn finish(self, above: &str) -> Result<Files, Refused> {
         let Self { mut files, links, limits, .. } = self;
         files.sort_by(|(a, _), (b, _)| a.cmp(b));
         // Of one name, what came last.
@@ -110,7 +136,7 @@ impl Tree {
         for name in links.keys() {
             files.remove(name);
         }
-        Nodes { files, links, limits }.resolved()
+        Nodes { files, links: Links { all: links, above: above.to_owned() }, limits }.resolved()
     }
 }
 
@@ -119,10 +145,11 @@ impl Nodes {
         // What links lead to.
         let mut led = Files::default();
         let mut folders = VecDeque::new();
-        for name in self.links.keys() {
+        for name in self.links.all.keys() {
             match self.end(name)? {
                 End::File(content) => self.put(&mut led, name.clone(), content)?,
                 End::Folder(folder) => folders.push_back((name.clone(), folder, 1)),
+                End::Outside => self.put_outside(&mut led, name.clone())?,
                 End::Nowhere => {}
             }
         }
@@ -134,7 +161,7 @@ impl Nodes {
         }
         let mut files = self.files;
         files.extend(led.files);
-        Ok(Files { files, linked: led.linked })
+        Ok(Files { files, links: self.links, ..led })
     }
 
     /// What lies in `folder`, a second time as `name`.
@@ -156,13 +183,14 @@ impl Nodes {
         let prefix = format!("{folder}/");
         let files = self.files.range(prefix.clone()..).map(|(at, _)| at);
         let files = files.take_while(|at| at.starts_with(&prefix));
-        let links = self.links.range(prefix.clone()..).map(|(at, _)| at);
+        let links = self.links.all.range(prefix.clone()..).map(|(at, _)| at);
         for at in files.chain(links.take_while(|at| at.starts_with(&prefix))) {
             let name = format!("{name}/{}", &at[prefix.len()..]);
             match self.end(at)? {
                 End::File(content) => self.put(led, name, content)?,
                 End::Folder(next) if within(&next, at) => {}
                 End::Folder(next) => folders.push_back((name, next, depth + 1)),
+                End::Outside => self.put_outside(led, name)?,
                 End::Nowhere => {}
             }
             // Each takes memory and time, though none of them is a file.
@@ -175,18 +203,51 @@ impl Nodes {
 
     fn put(&self, led: &mut Files, name: String, content: &Bytes) -> Result<(), Refused> {
         led.files.insert(name, content.clone());
-        if self.files.len() + led.files.len() > self.limits.files {
+        self.counted(led)
+    }
+
+    fn put_outside(&self, led: &mut Files, name: String) -> Result<(), Refused> {
+        led.outside.insert(name);
+        self.counted(led)
+    }
+
+    fn counted(&self, led: &Files) -> Result<(), Refused> {
+        if self.files.len() + led.files.len() + led.outside.len() > self.limits.files {
             Err(Refused::TooMany(self.limits.files))
         } else {
             Ok(())
         }
     }
 
-    /// Follows a name as a kernel does: component by component, links as they are met.
     fn end(&self, name: &str) -> Result<End<'_>, Refused> {
+        let To::Inside(at) = self.links.follow(name)?.to else { return Ok(End::Outside) };
+        Ok(match self.files.get(&at) {
+            Some(content) => End::File(content),
+            None if self.is_folder(&at) => End::Folder(at),
+            None => End::Nowhere,
+        })
+    }
+
+    fn is_folder(&self, name: &str) -> bool {
+        let prefix = format!("{name}/");
+        let file = self.files.range(prefix.clone()..).map(|(at, _)| at).next();
+        let link = self.links.all.range(prefix.clone()..).map(|(at, _)| at).next();
+        name.is_empty() || file.into_iter().chain(link).any(|at| at.starts_with(&prefix))
+    }
+}
+
+impl Links {
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Follows a name as a kernel does: component by component, links as they are met. Of what was not handed over, nobody
+    /// knows whether it is a link: it is what it is called.
+    pub(super) fn follow(&self, name: &str) -> Result<Way, Refused> {
+        let above: Vec<&str> = parts(&self.above).collect();
         let mut ahead: VecDeque<&str> = name.split('/').collect();
-        let mut at: Vec<&str> = Vec::new();
-        let mut hops = 0;
+        let mut at = above.clone();
+        let mut links: Vec<String> = Vec::new();
         let mut shown = None;
         while let Some(part) = ahead.pop_front() {
             match part {
@@ -202,33 +263,31 @@ impl Nodes {
                 }
                 part => at.push(part),
             }
-            let here = at.join("/");
-            if let Some(Link { from, target }) = self.links.get(&here) {
-                hops += 1;
-                if hops > HOPS {
+            let Some(here) = at.strip_prefix(above.as_slice()).map(|here| here.join("/")) else {
+                continue;
+            };
+            if let Some(Link { from, target }) = self.all.get(&here) {
+                links.push(here);
+                if links.len() > HOPS {
                     return Err(Refused::Loop(name.into()));
                 }
                 shown = shown.or(Some(target));
-                at = from.split('/').filter(|p| !p.is_empty()).collect();
+                at = above.iter().copied().chain(parts(from)).collect();
                 for part in target.split('/').rev() {
                     ahead.push_front(part);
                 }
             }
         }
-        let at = at.join("/");
-        Ok(match self.files.get(&at) {
-            Some(content) => End::File(content),
-            None if self.is_folder(&at) => End::Folder(at),
-            None => End::Nowhere,
-        })
+        let to = match at.strip_prefix(above.as_slice()) {
+            Some(inside) => To::Inside(inside.join("/")),
+            None => To::Outside(at.join("/")),
+        };
+        Ok(Way { links, to })
     }
+}
 
-    fn is_folder(&self, name: &str) -> bool {
-        let prefix = format!("{name}/");
-        let file = self.files.range(prefix.clone()..).map(|(at, _)| at).next();
-        let link = self.links.range(prefix.clone()..).map(|(at, _)| at).next();
-        name.is_empty() || file.into_iter().chain(link).any(|at| at.starts_with(&prefix))
-    }
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty())
 }
 
 /// A name of plain components, or none: not absolute, nothing that climbs, nothing a kernel would not take.
@@ -256,7 +315,7 @@ mod tests {
     use super::*;
 
     /// `name` is a file; `name -> target` is a link.
-    fn tree(nodes: &[&str]) -> Result<Vec<String>, Refused> {
+    fn files(above: &str, nodes: &[&str]) -> Result<Files, Refused> {
         let mut tree = Tree::new(Limits { files: 50, bytes: 1000 });
         for node in nodes {
             match node.split_once(" -> ") {
@@ -264,11 +323,15 @@ mod tests {
                 None => tree.file(node.as_bytes(), node.as_bytes().to_vec())?,
             }
         }
+        tree.finish(above)
+    }
+
+    fn tree(nodes: &[&str]) -> Result<Vec<String>, Refused> {
         let shown = |(name, content): (&str, &[u8])| {
             let content = String::from_utf8(content.to_vec()).unwrap();
             if content == name { content } else { format!("{name} = {content}") }
         };
-        Ok(tree.finish()?.iter().map(shown).collect())
+        Ok(files("", nodes)?.iter().map(shown).collect())
     }
 
     #[test]
@@ -309,7 +372,52 @@ mod tests {
         }
         let mut hard = Tree::new(Limits::default());
         hard.hard_link(b"d/l", b"../x").unwrap();
-        assert_eq!(hard.finish(), Err(escape("d/l", "../x")));
+        assert_eq!(hard.finish(""), Err(escape("d/l", "../x")));
+    }
+
+    #[test]
+    fn a_link_out_of_what_was_handed_over_is_remembered() {
+        let nodes = [
+            "d/a",
+            "d/out -> ../../web/x.yaml",
+            "l -> d",
+            "up -> ../../common",
+            "home -> ../../teams/a/d/a",
+            "far -> up/y",
+        ];
+        let files = files("teams/a", &nodes).unwrap();
+        let there: Vec<_> = files.iter().map(|(name, _)| name).collect();
+        assert_eq!(there, ["d/a", "home", "l/a"]);
+        for (name, expected) in [
+            ("d/out", Some("teams/web/x.yaml")),
+            ("l/out", Some("teams/web/x.yaml")),
+            ("up", Some("common")),
+            ("up/y/z", Some("common/y/z")),
+            ("far", Some("common/y")),
+            ("d/a", None),
+            ("home", None),
+            ("gone", None),
+        ] {
+            assert_eq!(files.leads_out(name).as_deref(), expected, "{name}");
+        }
+        assert_eq!(files.outside_in("d").collect::<Vec<_>>(), ["d/out"]);
+        assert_eq!(files.outside_in("").count(), 4);
+        // Out of the repository all the same.
+        let far = super::tests::files("teams/a", &["d/out -> ../../../../x"]).unwrap_err();
+        assert_eq!(far, Refused::Escape { name: "d/out".into(), target: "../../../../x".into() });
+    }
+
+    #[test]
+    fn it_is_known_what_a_name_was_led_to() {
+        let nodes = ["d/a", "l -> m", "m -> d", "f -> l/a", "p", "out -> ../x"];
+        let files = files("above", &nodes).unwrap();
+        let led_to = |name: &str| files.led_to(name).collect::<Vec<_>>();
+        assert_eq!(led_to("l/a"), ["l", "m", "d/a"]);
+        assert_eq!(led_to("f"), ["f", "l", "m", "d/a"]);
+        assert_eq!(led_to("m"), ["m", "d"]);
+        for plain in ["p", "d/a", "gone", "out"] {
+            assert_eq!(led_to(plain), [""; 0], "{plain}");
+        }
     }
 
     #[test]
@@ -346,7 +454,7 @@ mod tests {
         tree.link(b"b", b"z").unwrap();
         tree.file(b"b", "6").unwrap();
         tree.link(b"c", b"z").unwrap();
-        let files = tree.finish().unwrap();
+        let files = tree.finish("").unwrap();
         let all: Vec<_> = files.iter().collect();
         let expected = [("a", "5"), ("b", "6"), ("c", "2"), ("z", "2")];
         assert_eq!(all, expected.map(|(name, content)| (name, content.as_bytes())));
@@ -357,6 +465,6 @@ mod tests {
         let mut tree = Tree::new(Limits::default());
         tree.file(b"d/a", b"1".to_vec()).unwrap();
         tree.hard_link(b"d/b", b"d/a").unwrap();
-        assert_eq!(tree.finish().unwrap().get("d/b"), Some(b"1".as_slice()));
+        assert_eq!(tree.finish("").unwrap().get("d/b"), Some(b"1".as_slice()));
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn files(
     let paths: Vec<(&String, String)> = options
         .value_files
         .iter()
-        .map(|name| Ok((name, path(place, VALUES_FILE, name)?)))
+        .map(|name| Ok((name, path(files, place, VALUES_FILE, name)?)))
         .collect::<Result<_, RenderError>>()?;
     // A file that is named itself stands where it is named, not where a pattern finds it.
     let named: BTreeSet<&str> =
@@ -33,7 +33,7 @@ pub(super) fn files(
             files.get(path).map(|_| path.clone()).into_iter().collect()
         };
         if found.is_empty() && !ignore_missing {
-            return Err(missing(place, VALUES_FILE, name));
+            return Err(missing(files, place, VALUES_FILE, name));
         }
         if is_pattern(path) {
             found.retain(|path| !named.contains(path.as_str()));
@@ -54,21 +54,26 @@ pub(super) fn locate(
     parameter: &str,
     name: &str,
 ) -> Result<String, RenderError> {
-    let path = path(place, parameter, name)?;
+    let path = path(files, place, parameter, name)?;
     match files.get(&path) {
         Some(_) => Ok(path),
-        None => Err(missing(place, parameter, name)),
+        None => Err(missing(files, place, parameter, name)),
     }
 }
 
 const VALUES_FILE: &str = "valueFiles";
 
-fn missing(place: Place<'_>, parameter: &str, name: &str) -> RenderError {
-    place.missing(&at(parameter), name, place.folder)
+fn missing(files: &Files, place: Place<'_>, parameter: &str, name: &str) -> RenderError {
+    place.missing(files, &at(parameter), name, place.folder)
 }
 
 /// From the root of the files.
-fn path(place: Place<'_>, parameter: &str, name: &str) -> Result<String, RenderError> {
+fn path(
+    files: &Files,
+    place: Place<'_>,
+    parameter: &str,
+    name: &str,
+) -> Result<String, RenderError> {
     if name.starts_with('$') {
         return Err(RenderError::Input(format!(
             "{} names {name:?}, which is in another source; Argo CD lets only native Helm sources read it. Keep the Application's source native and let the promotion step argocd-update write the image, or put the file into the chart's repository",
@@ -82,7 +87,7 @@ fn path(place: Place<'_>, parameter: &str, name: &str) -> Result<String, RenderE
             shown(name)
         )));
     }
-    place.locate(name).ok_or_else(|| missing(place, parameter, name))
+    place.locate(name).ok_or_else(|| missing(files, place, parameter, name))
 }
 
 fn is_pattern(path: &str) -> bool {

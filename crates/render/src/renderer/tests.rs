@@ -114,7 +114,7 @@ async fn nothing_that_is_kept_holds_the_files() {
     let upload = bytes::Bytes::from(format!("{WEB}{}", "x".repeat(1000)));
     let mut tree = crate::files::Tree::new(crate::files::Limits::default());
     tree.file(b"app/a.yaml", upload.slice(..WEB.len())).unwrap();
-    let files = tree.finish().unwrap();
+    let files = tree.finish("").unwrap();
     assert!(!upload.is_unique());
     let deadline = Instant::now() + Duration::from_secs(10);
     renderer.base(&inputs("app"), files, Some(&[7; 32]), deadline).await.unwrap();
@@ -187,4 +187,93 @@ async fn what_another_version_of_a_tool_has_rendered_is_rendered_anew() {
         }
         assert_eq!(renderer.kept().0, 2);
     }
+}
+
+#[tokio::test]
+async fn what_links_lead_to_is_read_and_what_was_not_handed_over_is_asked_for_where_it_is_read() {
+    let (_folder, tools) = tools("v1").await;
+    let mut renderer = renderer();
+    renderer.tools = tools;
+    let made = async |inputs: &Inputs, nodes: &[(&str, &str)]| {
+        let mut tree = crate::files::Tree::new(crate::files::Limits::default());
+        for (name, content) in nodes {
+            match content.strip_prefix("-> ") {
+                Some(target) => tree.link(name.as_bytes(), target.as_bytes()).unwrap(),
+                None => tree.file(name.as_bytes(), content.to_string()).unwrap(),
+            }
+        }
+        let files = tree.finish(&inputs.above).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let made = renderer.base(inputs, files, None, deadline).await;
+        made.map(|made| made.read.paths.clone()).map_err(|e| e.to_string())
+    };
+    let kustomization = "resources: [../base]\nconfigMapGenerator: [{name: a, files: [x=x.txt]}]";
+    let chart = |values: &str| Inputs {
+        options: Options { value_files: vec![values.into()], ..Options::default() },
+        target: Target { name: "web".into(), ..Target::default() },
+        ..inputs("app")
+    };
+    let all: [(Inputs, Vec<(&str, &str)>, &[&str]); 3] = [
+        (
+            inputs("app"),
+            vec![("app/a.yaml", "-> ../shared/a.yaml"), ("shared/a.yaml", MAP)],
+            &["app", "shared/a.yaml"],
+        ),
+        (
+            inputs("app"),
+            vec![
+                ("app/kustomization.yaml", kustomization),
+                ("app/x.txt", "-> ../shared/x"),
+                ("app/README.md", "-> ../shared/readme"),
+                ("base", "-> shared/base"),
+                ("shared/base/kustomization.yaml", ""),
+                ("shared/x", ""),
+                ("shared/readme", ""),
+            ],
+            &["app", "base", "shared/base", "shared/x"],
+        ),
+        (
+            chart("values/v.yaml"),
+            vec![
+                ("app/Chart.yaml", ""),
+                ("app/values", "-> ../shared"),
+                ("app/templates/a.yaml", "-> ../../other/a"),
+                ("shared/v.yaml", ""),
+                ("other/a", ""),
+            ],
+            &["app", "other/a", "shared/v.yaml"],
+        ),
+    ];
+    for (inputs, nodes, expected) in all {
+        assert_eq!(made(&inputs, &nodes).await.unwrap(), expected, "{nodes:?}");
+    }
+
+    let narrowed = |inputs: Inputs| Inputs { above: "teams/a".into(), ..inputs };
+    let check = async |inputs: Inputs, link: &str, nodes: &[(&str, &str)], expected: &str| {
+        let nodes: Vec<_> = nodes.iter().copied().chain([(link, "-> ../../x/y")]).collect();
+        let made = made(&narrowed(inputs), &nodes).await;
+        match made {
+            Ok(_) => assert_eq!(expected, "", "{nodes:?}"),
+            Err(error) => {
+                let told = format!(
+                    "teams/a/{link} is a link to /teams/x/y, which is not among the files that Argo CD handed over: they are those of the folder teams/a. If it is in the repository, set the annotation argocd.argoproj.io/manifest-generate-paths to {expected:?}"
+                );
+                assert!(error.contains(&told), "{nodes:?}: {error}");
+            }
+        }
+    };
+    let plain = [("app/a.yaml", MAP)];
+    check(inputs("app"), "app/b.yaml", &plain, ".;../../x/y").await;
+    check(inputs("app"), "app/README.md", &plain, "").await;
+    check(inputs("app"), "app/folder", &plain, "").await;
+    check(inputs("app"), "other/b.yaml", &plain, "").await;
+    let kustomize = [("app/kustomization.yaml", kustomization), ("base/kustomization.yaml", "")];
+    check(inputs("app"), "app/x.txt", &kustomize, ".;../../x/y").await;
+    check(inputs("app"), "app/README.md", &kustomize, "").await;
+    let kustomize = [("app/kustomization.yaml", "resources: [../other/base]")];
+    check(inputs("app"), "other/base", &kustomize, ".;../other/base;../../x/y").await;
+    let helm = [("app/Chart.yaml", ""), ("app/v.yaml", "")];
+    check(chart("v.yaml"), "app/README.md", &helm, ".;../../x/y").await;
+    check(chart("w.yaml"), "app/w.yaml", &helm, ".;../../x/y").await;
+    check(chart("v.yaml"), "other/README.md", &helm, "").await;
 }

@@ -79,7 +79,7 @@ impl Site {
     /// The names and versions of the charts that are rendered, each twice.
     async fn rendered(&self, freight: Charts) -> Result<String, RenderError> {
         let render = async || {
-            let files = Files::read(self.folder.path(), Limits::default()).unwrap();
+            let files = Files::read(self.folder.path(), "", Limits::default()).unwrap();
             let inputs = Inputs { charts: freight.clone(), ..inputs("app") };
             let renderer = renderer().await;
             let made = renderer.base(&inputs, files, None, Instant::now() + LONG).await?;

@@ -121,7 +121,7 @@ async fn rendered(case: &Case, order: &mut Order) -> String {
     let collection = collection(order);
     let options = Options::parse(&json!(parameters).to_string()).unwrap();
     let inputs = Inputs { options, ..inputs(case.folder) }.with_freight(&collection).await.unwrap();
-    let files = tree.finish().unwrap();
+    let files = tree.finish("").unwrap();
     let made = renderer().await.base(&inputs, files, None, Instant::now() + LONG).await.unwrap();
     let stage: StageName = "shop:dev".parse().unwrap();
     let provenance = Provenance::of(&stage, 7, &collection);
