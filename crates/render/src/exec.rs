@@ -10,13 +10,14 @@ use std::time::Duration;
 use std::{io, thread};
 
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, prlimit};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::discreet;
@@ -92,9 +93,7 @@ pub(crate) async fn output(tool: &Tool<'_>) -> Result<Vec<u8>, Failure> {
             () = group.exceeds(tool.memory) => return Err(Failure::Memory(tool.memory)),
         };
         // The group is killed before its leader is reaped: until then nobody else can have its number.
-        while !group.leader_ended() {
-            sleep(Duration::from_millis(1)).await;
-        }
+        group.leader_ended().await;
         drop(group);
         let status = child.wait().await.map_err(Failure::Start)?;
         Ok((status, stdout, stderr))
@@ -201,11 +200,12 @@ impl Group {
         }
     }
 
-    /// Whether the leader is gone, or a zombie. It is not reaped by the look.
-    fn leader_ended(&self) -> bool {
-        let Some(leader) = self.0 else { return true };
-        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
-        !matches!(waitid(Id::Pid(leader), look), Ok(WaitStatus::StillAlive))
+    /// Comes back when the leader is gone, or a zombie: it is not reaped by the look.
+    async fn leader_ended(&self) {
+        let Some(leader) = self.0 else { return };
+        // The thread is not left behind: whatever drops this kills the group.
+        let wait = move || waitid(Id::Pid(leader), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+        spawn_blocking(move || while wait() == Err(nix::errno::Errno::EINTR) {}).await.ok();
     }
 }
 

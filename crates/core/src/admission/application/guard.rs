@@ -134,6 +134,9 @@ fn one(
     is: &Source,
     stage: &StageName,
 ) -> Result<Vec<String>, Stop> {
+    if was == is {
+        return Ok(vec![]);
+    }
     let values = [was, is].map(|source| Value::Object(lean(&source.0)));
     let mut paths = changed("spec.source", &values[0], &values[1]);
     if !rendered(is) {
