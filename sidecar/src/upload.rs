@@ -19,8 +19,8 @@ use crate::refusal::Refusal;
 /// Unpacks a gzipped tar. Blocks.
 ///
 /// Bounded in what it inflates to and in the number of files, whatever the archive says of itself. `.git` is left out.
-pub fn unpack(archive: &[u8], limits: Limits) -> Result<Files, Refusal> {
-    Ok(unpacked(archive, "", limits)?)
+pub fn unpack(archive: &[u8], above: &str, limits: Limits) -> Result<Files, Refusal> {
+    Ok(unpacked(archive, above, limits)?)
 }
 
 /// Nothing but files is held, whatever else is in the archive. `above` is the folder of the repository that was sent.

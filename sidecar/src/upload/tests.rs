@@ -36,7 +36,7 @@ fn file(builder: &mut Builder<Vec<u8>>, name: &str, content: &str) {
 const LIMITS: Limits = Limits { files: 100, bytes: 10_000 };
 
 fn names(archive: &[u8]) -> Result<Vec<String>, String> {
-    let files = unpack(archive, LIMITS).map_err(|e| e.to_string())?;
+    let files = unpack(archive, "", LIMITS).map_err(|e| e.to_string())?;
     Ok(files.iter().map(|(name, _)| name.to_owned()).collect())
 }
 
@@ -59,7 +59,7 @@ fn a_repository_is_unpacked_without_git() {
         names(&archive).unwrap(),
         ["app/a.yaml", "app/hard.yaml", "app/link.yaml", "b.yaml", &long]
     );
-    let files = unpack(&archive, LIMITS).unwrap();
+    let files = unpack(&archive, "", LIMITS).unwrap();
     assert_eq!(
         (files.get("app/link.yaml"), files.get("app/hard.yaml")),
         (Some(b"b".as_slice()), Some(b"a".as_slice()))
@@ -151,7 +151,7 @@ fn what_is_in_parts_is_put_together_and_git_counts_for_nothing() {
         (0..9).for_each(|_| raw(a, EntryType::Regular, ".git/pack", "", &[3; 6000]));
         file(a, "after", "4");
     });
-    let files = unpack(&archive, LIMITS).unwrap();
+    let files = unpack(&archive, "", LIMITS).unwrap();
     let mut expected = vec![0; 3000];
     expected[512..1024].fill(1);
     expected[2048..2560].fill(2);
