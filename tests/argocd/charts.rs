@@ -13,6 +13,7 @@ use crate::parity::Server;
 use crate::published::{known_to_argocd, publish};
 
 const CHART: &str = "web";
+const PATHS: &str = "argocd.argoproj.io/manifest-generate-paths";
 const VERSIONS: [&str; 2] = ["1.2.3", "1.10.0"];
 
 /// A chart, as it is written in the three places that name it.
@@ -58,7 +59,25 @@ fn a_registry_with_the_chart_in_its_url() -> Result<()> {
     known_to_argocd(&project, "chart-oci", "oci", &url)?;
     let place = json!({ "repoURL": url });
     let source = json!({ "repoURL": url, "path": "." });
-    check(&project, &Published { source, subscribed: place.clone(), held: place })
+    check(&project, &Published { source, subscribed: place.clone(), held: place })?;
+
+    // What is rendered of a chart need not be the chart.
+    let [older, newer] = VERSIONS;
+    let app = App::new(&project, "folder", "dev", Kind::Bare)?.with(|spec, _| {
+        spec["source"] = json!({
+            "repoURL": url, "path": "plain", "targetRevision": newer, "plugin": { "name": "wharfinger" },
+        });
+    });
+    app.create()?;
+    app.carries(&project.claim("dev")?)?;
+    // By the annotation that all of these have, no more than the folder is handed over.
+    let server = Server::of(&cluster)?;
+    let narrow = server.manifests_at(&app, newer)?.err().context("it is rendered")?.to_string();
+    ensure!(narrow.contains("its folder plain alone"), "{narrow}");
+    app.merge(&json!({ "metadata": { "annotations": { (PATHS): null } } }))?;
+    let objects = server.manifests_at(&app, newer)??;
+    ensure!(objects.iter().all(|object| object["kind"] == "ConfigMap"), "{objects:#?}");
+    refuses(&server, &app, &url, newer, older)
 }
 
 fn check(project: &Project<'_>, published: &Published) -> Result<()> {
@@ -95,15 +114,25 @@ fn check(project: &Project<'_>, published: &Published) -> Result<()> {
         ensure!(*label == *format!("{CHART}-{version}"), "{live:#}");
         ensure!(app.image()? == format!("{IMAGE}:{tag}"), "{live:#}");
 
-        // Argo CD brings the other version. It is not the one that the Stage holds.
-        let refused = server.manifests_at(&app, other)?.err().context("it is rendered")?;
-        let said = format!(
-            "the Stage's Freight holds version {version} of the chart {CHART} of {}, but the source is version {other}",
-            source["repoURL"].as_str().unwrap_or_default()
-        );
-        ensure!(refused.to_string().contains(&said), "{refused}");
+        refuses(&server, &app, source["repoURL"].as_str().unwrap_or_default(), version, other)?;
         server.manifests_at(&app, version)??;
     }
+    Ok(())
+}
+
+/// Argo CD brings the other version. It is not the one that the Stage holds.
+fn refuses(
+    server: &Server<'_>,
+    app: &App<'_>,
+    repository: &str,
+    held: &str,
+    other: &str,
+) -> Result<()> {
+    let refused = server.manifests_at(app, other)?.err().context("it is rendered")?;
+    let said = format!(
+        "the Stage's Freight holds version {held} of the chart {CHART} of {repository}, but the source is version {other}"
+    );
+    ensure!(refused.to_string().contains(&said), "{refused}");
     Ok(())
 }
 
@@ -121,7 +150,11 @@ fn push(cluster: &Cluster, name: &str) -> Result<String> {
 fn archive(version: &str) -> Result<Vec<u8>> {
     let meta = format!("apiVersion: v2\nname: {CHART}\nversion: {version}\n");
     let file = |name: &str| format!("{CHART}/{name}");
-    let files = [(file("Chart.yaml"), meta.as_str()), (file("templates/web.yaml"), DEPLOYMENT)];
+    let files = [
+        (file("Chart.yaml"), meta.as_str()),
+        (file("templates/web.yaml"), DEPLOYMENT),
+        (file("plain/map.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\n"),
+    ];
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     Ok(Call::new(&files)?.archive)
 }
