@@ -229,13 +229,13 @@ fn expanded(files: &Files, folder: &str, pattern: &str) -> BTreeSet<String> {
     all.filter(|folder| folder.starts_with(&known)).map(str::to_owned).collect()
 }
 
+/// Its path, and its fields.
+type Kustomization = (String, Map<String, Value>);
+
 /// The kustomization of a folder, with the names of its fields in lower case: Go takes them in any.
 ///
 /// What can't be read here is not looked at, and Kustomize may be able to read it: it is refused.
-fn kustomization(
-    files: &Files,
-    folder: &str,
-) -> Result<Option<(String, Map<String, Value>)>, RenderError> {
+fn kustomization(files: &Files, folder: &str) -> Result<Option<Kustomization>, RenderError> {
     let Some(name) = kustomization_of(files, folder) else { return Ok(None) };
     let failed = |what: &str| RenderError::input(format!("{name}: {what}"));
     let content = files.get(&name).unwrap_or_default();
