@@ -3,16 +3,19 @@
 //!
 //! The Freight that the Stage holds has no image that is in the sources.
 
+mod build_options;
 mod charts;
 mod dependencies;
 mod directory;
 mod helm;
 mod kustomize;
+mod texts;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::ops::Deref;
 use std::path::Path;
 use std::time::Duration;
 
@@ -42,6 +45,8 @@ enum Expected {
     Same,
     /// Argo CD renders the native source. With the plugin it is refused, and this is said.
     Refused(&'static str),
+    /// Neither is rendered: what Argo CD says, and what we say.
+    Broken(&'static str, &'static str),
 }
 
 impl Case {
@@ -63,6 +68,10 @@ impl Case {
     fn refused(self, text: &'static str) -> Self {
         Self { expected: Expected::Refused(text), ..self }
     }
+
+    fn broken(self, theirs: &'static str, ours: &'static str) -> Self {
+        Self { expected: Expected::Broken(theirs, ours), ..self }
+    }
 }
 
 /// Runs all cases of a kind, and tells about all that fail.
@@ -70,14 +79,20 @@ fn compare(suite: &str, cases: &[Case]) -> Result<()> {
     World::new(suite)?.compare(cases)
 }
 
-struct World {
-    cluster: InUse,
+struct World<C = InUse> {
+    cluster: C,
     name: String,
 }
 
 impl World {
     fn new(suite: &str) -> Result<Self> {
-        Ok(Self { cluster: shared()?.use_it()?, name: format!("parity-{suite}") })
+        Ok(Self::on(shared()?.use_it()?, suite))
+    }
+}
+
+impl<C: Deref<Target = Cluster>> World<C> {
+    fn on(cluster: C, suite: &str) -> Self {
+        Self { cluster, name: format!("parity-{suite}") }
     }
 
     /// A Project with a Stage that holds Freight already: an Application takes up its claim as it joins. And the commit
@@ -133,7 +148,7 @@ impl World {
             }
         });
         app.create()?;
-        let native = server.manifests(&app)?.map_err(|e| e.context("the native source"))?;
+        let native = server.manifests(&app)?;
 
         let mut source = json!({ "helm": null, "kustomize": null, "directory": null });
         source["plugin"] = json!({ "name": "wharfinger", "parameters": case.parameters });
@@ -144,14 +159,28 @@ impl World {
         )?;
         app.carries(&project.claim("dev")?)?;
         let ours = server.manifests(&app)?;
-        match (&case.expected, ours) {
-            (Expected::Same, ours) => same(&native, &ours?),
-            (Expected::Refused(text), Err(error)) => {
-                ensure!(format!("{error:#}").contains(text), "{error:#}\ndoes not say\n{text}");
-                Ok(())
+        match case.expected {
+            Expected::Same => same(&natively(native)?, &ours?),
+            Expected::Refused(text) => natively(native).and_then(|_| says(ours, text)),
+            Expected::Broken(theirs, text) => {
+                says(native, theirs).context("the native source")?;
+                says(ours, text)
             }
-            (Expected::Refused(_), Ok(ours)) => bail!("it is rendered: {ours:#?}"),
         }
+    }
+}
+
+fn natively(native: Result<Vec<Value>>) -> Result<Vec<Value>> {
+    native.context("the native source")
+}
+
+fn says(rendered: Result<Vec<Value>>, text: &str) -> Result<()> {
+    match rendered {
+        Err(error) => {
+            ensure!(format!("{error:#}").contains(text), "{error:#}\ndoes not say\n{text}");
+            Ok(())
+        }
+        Ok(objects) => bail!("it is rendered: {objects:#?}"),
     }
 }
 
@@ -182,20 +211,26 @@ fn same(native: &[Value], ours: &[Value]) -> Result<()> {
 }
 
 /// argocd-server, which asks repo-server as the application controller does.
-struct Server<'c> {
+pub(crate) struct Server<'c> {
     cluster: &'c Cluster,
     port: u16,
 }
 
 impl<'c> Server<'c> {
-    fn of(cluster: &'c Cluster) -> Result<Self> {
+    pub(crate) fn of(cluster: &'c Cluster) -> Result<Self> {
         Ok(Self { cluster, port: cluster.process(Role::ArgoCdServer)?.port("http")? })
     }
 
     /// What an Application deploys, or why nothing.
     fn manifests(&self, app: &App<'_>) -> Result<Result<Vec<Value>>> {
+        self.manifests_at(app, "")
+    }
+
+    /// The same of another revision than the one that it names, if any is given.
+    pub(crate) fn manifests_at(&self, app: &App<'_>, revision: &str) -> Result<Result<Vec<Value>>> {
         self.knows(app)?;
-        let answer = self.get(&format!("/api/v1/applications/{}/manifests", app.name))?;
+        let path = format!("/api/v1/applications/{}/manifests?revision={revision}", app.name);
+        let answer = self.get(&path)?;
         let Some(manifests) = answer["manifests"].as_array() else {
             let text = answer["message"].as_str().context("neither manifests nor a message")?;
             return Ok(Err(anyhow::anyhow!("{text}")));

@@ -1,4 +1,5 @@
-//! `wharf render` answers what the sidecar answers, byte for byte.
+//! `wharf render` answers what the sidecar answers, byte for byte; and our program under Argo CD's own plugin server
+//! answers with the same objects.
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +14,8 @@ use wharfinger_tests::{App, IMAGE, Kind, Project, on_runtime};
 
 const KUBE_VERSION: &str = "1.34.0";
 const API_VERSIONS: &str = "v1,apps/v1,monitoring.coreos.com/v1";
+const KINDS: [(&str, Kind); 3] =
+    [("plain", Kind::Bare), ("overlay", Kind::Kustomize), ("chart", Kind::Helm)];
 
 #[test]
 fn wharf_renders_what_the_sidecar_renders() -> Result<()> {
@@ -30,8 +33,7 @@ fn wharf_renders_what_the_sidecar_renders() -> Result<()> {
     let name = made["metadata"]["name"].as_str().context("a name")?.to_owned();
 
     let mut apps = Vec::new();
-    for (app, kind) in [("plain", Kind::Bare), ("overlay", Kind::Kustomize), ("chart", Kind::Helm)]
-    {
+    for (app, kind) in KINDS {
         let app = App::new(&project, app, "dev", kind)?;
         let files = files(&app, kind);
         let files: Vec<_> =
@@ -48,17 +50,22 @@ fn wharf_renders_what_the_sidecar_renders() -> Result<()> {
             fs::write(path, text)?;
         }
         let files: Vec<_> = files.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        apps.push((app, files, folder));
+        apps.push((app, kind, files, folder));
     }
     project.promoted("dev", &name)?;
+    let stock = cluster.start_stock_plugin()?;
 
-    for (app, files, folder) in &apps {
+    for (app, kind, files, folder) in &apps {
         let object = app.get()?;
         let call = call(&object, files, &project.head()?)?;
-        let answer = on_runtime(ask(call, &cluster.plugin_socket(Instance::First)?))?;
+        let socket = cluster.plugin_socket(Instance::First)?;
+        let answer = on_runtime(ask(call.clone(), &socket))?;
         ensure!(answer.concat().contains(&format!("{IMAGE}:v1@sha256:1111")), "{answer:?}");
         let said = format!(r#""wharfinger.dev/freight":"{name}","wharfinger.dev/generation":"1""#);
         ensure!(answer.iter().all(|document| document.contains(&said)), "{answer:?}");
+        for part in holds(app, *kind) {
+            ensure!(answer.concat().contains(&part), "{part} is not in {answer:#?}");
+        }
         let expected: String = answer.iter().map(|document| format!("---\n{document}\n")).collect();
 
         let repo = folder.path().to_str().context("a path")?;
@@ -87,6 +94,14 @@ fn wharf_renders_what_the_sidecar_renders() -> Result<()> {
             offline.success() && offline.stdout == expected,
             "{offline:#?}\nis not\n{expected}"
         );
+
+        // Argo CD's server writes what it is given anew, so the bytes are its own.
+        let through_stock = on_runtime(ask(call, &stock))?;
+        let objects = |documents: &[String]| -> Result<Vec<Value>> {
+            documents.iter().map(|document| Ok(serde_json::from_str(document)?)).collect()
+        };
+        let (theirs, ours) = (objects(&through_stock)?, objects(&answer)?);
+        ensure!(theirs == ours, "{theirs:#?}\nis not\n{ours:#?}");
     }
     Ok(())
 }
@@ -116,21 +131,71 @@ fn files(app: &App<'_>, kind: Kind) -> Vec<(String, String)> {
             ),
             file(
                 "templates/cluster.yaml",
-                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-cluster}\ndata: {version: {{ .Capabilities.KubeVersion | quote }}, monitoring: {{ .Capabilities.APIVersions.Has \"monitoring.coreos.com/v1\" | quote }}, namespace: {{ .Release.Namespace }}}\n",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-cluster}\ndata: {args: {{ .Values.args | quote }}, tag: {{ .Values.tag | quote }}, version: {{ .Capabilities.KubeVersion | quote }}, monitoring: {{ .Capabilities.APIVersions.Has \"monitoring.coreos.com/v1\" | quote }}, namespace: {{ .Release.Namespace }}}\n",
             ),
             file("templates/hook.yaml", &odd),
         ],
-        _ => vec![file("web.yaml", &app.web()), file("odd.yaml", &odd)],
+        _ => vec![
+            file("web.yaml", &app.web()),
+            file("odd.yaml", &odd),
+            file("widgets.yaml", WIDGETS),
+            file("widget.yaml", &widget(app, "in-git")),
+        ],
+    }
+}
+
+/// A kind that nobody but its owner knows.
+const WIDGETS: &str = "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.rendered.example.com}
+spec:
+  group: rendered.example.com
+  scope: Namespaced
+  names: {kind: Widget, listKind: WidgetList, plural: widgets, singular: widget}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+";
+
+fn widget(app: &App<'_>, tag: &str) -> String {
+    format!(
+        "apiVersion: rendered.example.com/v1\nkind: Widget\nmetadata: {{name: {}}}\nspec: {{parts: [{{image: '{IMAGE}:{tag}'}}], note: '{IMAGE}:{tag}'}}\n",
+        app.name
+    )
+}
+
+/// What else of the Freight has to be there.
+fn holds(app: &App<'_>, kind: Kind) -> Vec<String> {
+    match kind {
+        Kind::Kustomize => vec![r#""version":"v1""#.into()],
+        Kind::Helm => {
+            vec![format!(r#"{{"args":"--version=v1","#), format!(r#""tag":"{}-v1""#, app.name)]
+        }
+        _ => vec![format!(
+            r#""spec":{{"parts":[{{"image":"{IMAGE}:v1@sha256:{}"}}],"note":"{IMAGE}:in-git"}}"#,
+            "1".repeat(64)
+        )],
     }
 }
 
 fn parameters(kind: Kind) -> Value {
+    let tag = format!("${{{{ imageFrom(\"{IMAGE}\").Tag }}}}");
     let own = match kind {
-        Kind::Kustomize => json!({ "name": "commonLabels", "map": { "team": "a" } }),
-        Kind::Helm => json!({ "name": "parameters", "map": { "replicas": "3" } }),
-        _ => json!({ "name": "exclude", "string": "none*" }),
+        Kind::Kustomize => {
+            vec![json!({ "name": "commonLabels", "map": { "team": "a", "version": tag } })]
+        }
+        Kind::Helm => vec![
+            json!({ "name": "values", "string": format!("args: '--version={tag}'\n") }),
+            json!({ "name": "parameters", "map": { "replicas": "3", "tag": format!("$ARGOCD_APP_NAME-{tag}") } }),
+        ],
+        _ => vec![
+            json!({ "name": "exclude", "string": "none*" }),
+            json!({ "name": "imagePaths", "array": ["Widget.rendered.example.com:.spec.parts[*].image"] }),
+        ],
     };
-    json!([own, { "name": "provenance", "string": "true" }])
+    own.into_iter().chain([json!({ "name": "provenance", "string": "true" })]).collect()
 }
 
 /// What repo-server would send.

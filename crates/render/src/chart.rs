@@ -6,12 +6,16 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use wharfinger_core::paths::MANIFEST_GENERATE_PATHS;
 use wharfinger_core::semver::{Constraint, Version};
 use wharfinger_core::url::shown;
 
 use crate::helm::dependencies::{CHARTS, LOCKS, declared, is_exact, is_published};
 use crate::renderer::Inputs;
 use crate::{Files, RenderError, documents, files};
+
+/// Of a source that is a chart.
+const OWN: &str = "Chart.yaml";
 
 /// What helm is to read so that it renders the charts of the Freight; `files` themselves where that changes nothing.
 pub(crate) fn with_freight(files: Arc<Files>, inputs: &Inputs) -> Result<Arc<Files>, RenderError> {
@@ -44,14 +48,23 @@ pub(crate) fn with_freight(files: Arc<Files>, inputs: &Inputs) -> Result<Arc<Fil
     Ok(changed.map_or(files, Arc::new))
 }
 
-/// A source that is a chart has the version that the Freight holds, or is refused.
-fn own(files: &Files, inputs: &Inputs) -> Result<(), RenderError> {
-    if !inputs.folder.is_empty() {
+/// A source that is a chart has the version that the Freight holds, or is refused; whatever is rendered of it, for a chart
+/// may hold a kustomization, and an `oci://` source may name a folder. What is no chart says no version.
+pub(crate) fn own(files: &Files, inputs: &Inputs) -> Result<(), RenderError> {
+    let Inputs { folder, above, repository, charts, .. } = inputs;
+    let artifact = repository.starts_with("oci://");
+    if artifact && !above.is_empty() {
+        let Some(wanted) = charts.version_of(repository, "")? else { return Ok(()) };
+        return Err(RenderError::input(format!(
+            "the Stage's Freight holds version {wanted} of {}, but Argo CD handed over its folder {above} alone, which does not say what version it is. Remove the annotation {MANIFEST_GENERATE_PATHS} from the Application",
+            shown(repository)
+        )));
+    }
+    if !(artifact || folder.is_empty()) || files.get(OWN).is_none() {
         return Ok(());
     }
-    let meta = read(files, "Chart.yaml")?.unwrap_or_default();
+    let meta = read(files, OWN)?.unwrap_or_default();
     let (name, version) = (text(&meta, "name"), text(&meta, "version"));
-    let (repository, charts) = (&inputs.repository, &inputs.charts);
     let beside = charts.version_of(repository, name)?;
     let wanted = match beside {
         Some(wanted) => Some(wanted),
@@ -329,6 +342,22 @@ mod tests {
         check("https://charts.example", "", ("cache", "4.5.7"), false);
         check("https://git.example/shop", "", ("db", "0.1.0"), false);
         check("https://charts.example", "sub", ("db", "4.5.7"), false);
+
+        let files: Files = [(OWN, "name: web\nversion: 1.2.1"), ("sub/Chart.yaml", "name: db")]
+            .into_iter()
+            .collect();
+        let of = |repository, folder, above: &str| {
+            let inputs = Inputs { above: above.into(), ..inputs(folder, repository, held()) };
+            own(&files, &inputs)
+        };
+        let refused = |folder, above| {
+            of("oci://reg.example/charts/web", folder, above).unwrap_err().to_string()
+        };
+        assert!(refused("sub", "").contains("but the source is version 1.2.1"));
+        // The file is of a folder of the artifact, for no more was handed over.
+        assert!(refused("sub", "top").contains("its folder top alone"));
+        assert_eq!(of("oci://reg.example/charts/other", "sub", "top"), Ok(()));
+        assert_eq!(of("https://git.example/web", "sub", ""), Ok(()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! YAML and JSON text → Kubernetes objects, read as Kubernetes reads them.
 
 mod node;
+mod stream;
 
 use serde_json::{Number, Value};
 use serde_saphyr::options::DuplicateKeyPolicy;
@@ -11,8 +12,17 @@ use node::Node;
 /// The objects in `text`, lists taken apart. `name` tells a person where the text comes from.
 pub fn objects(name: &str, text: &str) -> Result<Vec<Value>, RenderError> {
     let mut objects = Vec::new();
-    for (at, document) in split(text).into_iter().enumerate() {
-        let number = at + 1;
+    let failed = |number: usize, what: &str| {
+        RenderError::input(format!("{name}, document {number}: {what}"))
+    };
+    let (json, rest) = stream::json(text).map_err(|(number, what)| failed(number, &what))?;
+    let first = json.len() + 1;
+    for (at, value) in json.into_iter().enumerate().filter(|(_, value)| !value.is_null()) {
+        take_apart(whole(value), 0, &mut objects).map_err(|what| failed(at + 1, &what))?;
+    }
+    let documents = stream::yaml(rest).map_err(|(at, what)| failed(first + at, &what))?;
+    for (at, document) in documents.iter().enumerate() {
+        let number = first + at;
         let failed =
             |what: &str| RenderError::input(format!("{}: {what}", place(name, number, document)));
         let Some(value) = parse(document).map_err(|e| failed(&format!("not YAML: {e}")))? else {
@@ -31,6 +41,13 @@ pub(crate) fn object(name: &str, text: &str) -> Result<Vec<Value>, RenderError> 
     take_apart(whole(value), 0, &mut objects)
         .map_err(|e| RenderError::input(format!("{name}: {e}")))?;
     Ok(objects)
+}
+
+/// The first document of `text`, which is YAML alone; nothing where it is empty.
+pub(crate) fn first(text: &str) -> Result<Option<Value>, String> {
+    let documents = stream::yaml(text).map_err(|(_, what)| what)?;
+    let Some(document) = documents.first() else { return Ok(None) };
+    parse(document).map_err(|e| e.to_string())
 }
 
 /// A single YAML document as a value; nothing where it is empty.
@@ -72,27 +89,6 @@ fn end_as_written(text: &str, value: &mut Value) {
     }
 }
 
-/// Splits as Kubernetes does: at lines of `---` and nothing but space or a comment after it.
-fn split(text: &str) -> Vec<&str> {
-    let mut documents = Vec::new();
-    let (mut start, mut at) = (0, 0);
-    for line in text.split_inclusive('\n') {
-        if let Some(rest) = line.strip_prefix("---")
-            && (rest.trim().is_empty() || rest.trim_start().starts_with('#'))
-        {
-            documents.push(&text[start..at]);
-            start = at + line.len();
-        }
-        at += line.len();
-    }
-    documents.push(&text[start..]);
-    documents.retain(|document| {
-        let mut lines = document.lines().map(str::trim_start);
-        lines.any(|line| !line.is_empty() && !line.starts_with('#'))
-    });
-    documents
-}
-
 /// Where a document is. Helm says in a comment which template it comes from; that is worth more than its number.
 fn place(name: &str, number: usize, document: &str) -> String {
     match document.lines().find_map(|line| line.strip_prefix("# Source: ")) {
@@ -116,7 +112,8 @@ fn take_apart(value: Value, depth: usize, objects: &mut Vec<Value>) -> Result<()
         Some(Value::Array(items)) => {
             items.into_iter().try_for_each(|item| take_apart(item, depth + 1, objects))
         }
-        Some(Value::Null) if object["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => {
+        // As Argo CD: a list without items, whatever its kind is called.
+        Some(Value::Null) if !object.contains_key("spec") && !object.contains_key("status") => {
             Ok(())
         }
         Some(items) => {
@@ -194,11 +191,23 @@ mod tests {
         check("{<<: {a: 1}, b: 2}", json!({"a": 1, "b": 2}));
         check("[&x {a: 1}, *x]", json!([{"a": 1}, {"a": 1}]));
         check("2020-01-01", json!("2020-01-01"));
-        check("|\n  a\n  --- b\n  c", json!("a\n--- b\nc"));
+        check("|\n  a\n  --- b\n  c", json!("a\n--- b\nc\n"));
         check("|\n  a\n  b\n", json!("a\nb\n"));
         check("|-\n  a\n", json!("a"));
-        check(">\n  a\n  b", json!("a b"));
+        check(">\n  a\n  b", json!("a b\n"));
         check("\"a\\n\"", json!("a\n"));
+        check("|\r\n  a\r\n  b\r\n", json!("a\nb\n"));
+    }
+
+    #[test]
+    fn a_single_document_ends_as_it_is_written() {
+        let check = |yaml: &str, expected: Value| {
+            assert_eq!(parse(yaml).unwrap(), Some(expected), "{yaml}");
+        };
+        check("a: |\n  b\n  c", json!({ "a": "b\nc" }));
+        check("a: |\n  b\n  c\n", json!({ "a": "b\nc\n" }));
+        check("a: >\n  b\n  c", json!({ "a": "b c" }));
+        check("a: \"b\\n\"", json!({ "a": "b\n" }));
     }
 
     #[test]
@@ -224,7 +233,12 @@ mod tests {
         assert_eq!(names(&two), ["A", "A"]);
         assert_eq!(names(&list(&list(&two, "List"), "List")), ["A", "A"]);
         assert_eq!(names("apiVersion: v1\nkind: ConfigMapList\nitems:"), [""; 0]);
+        assert_eq!(names("apiVersion: v1\nkind: Menu\nitems: null"), [""; 0]);
+        assert_eq!(names("apiVersion: v1\nkind: Menu\nitems:\nspec: {}"), ["Menu"]);
         assert_eq!(names("apiVersion: v1\nkind: Menu\nitems: {a: 1}"), ["Menu"]);
+        let json = |kind: &str| format!("{{\"apiVersion\": \"v1\", \"kind\": \"{kind}\"}}");
+        assert_eq!(names(&[json("A"), json("B"), json("C")].concat()), ["A", "B", "C"]);
+        assert_eq!(names(&format!("{}\n---\n{b}", json("A"))), ["A", "B"]);
     }
 
     #[test]
@@ -241,6 +255,11 @@ mod tests {
         check("- 1\n", "document 1: not an object");
         check("just text", "document 1: not an object");
         check("a: [", "document 1: not YAML");
+        let json = "{\"apiVersion\": \"v1\", \"kind\": \"A\"}";
+        check(&format!("{json}\n---\nkind: B\n"), "document 2: the object has no apiVersion");
+        check(&format!("{json}\n{{\"kind\": \"B\"}}"), "document 2: the object has no apiVersion");
+        check(&format!("{json}\n{json}\n---\nkind: B\n"), "document 3: not JSON");
+        check("apiVersion: v1\nkind: A\n--- b\n", "document 2: a line of --- goes on");
         check("apiVersion: v1\nkind: List\nitems: [1]", "not an object");
         let deep = "{apiVersion: v1, kind: List, items: [".repeat(5) + &"]}".repeat(5);
         check(&deep, "more than four deep");

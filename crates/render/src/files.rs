@@ -148,11 +148,11 @@ impl Files {
     }
 }
 
-impl<'a> FromIterator<(&'a str, &'a str)> for Files {
+impl<'a, C: AsRef<[u8]>> FromIterator<(&'a str, C)> for Files {
     /// For tests and examples; names have to be plain.
-    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(files: I) -> Self {
-        let content = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-        let files = files.into_iter().map(|(name, text)| (name.to_owned(), content(text)));
+    fn from_iter<I: IntoIterator<Item = (&'a str, C)>>(files: I) -> Self {
+        let content = |content: C| Bytes::copy_from_slice(content.as_ref());
+        let files = files.into_iter().map(|(name, bytes)| (name.to_owned(), content(bytes)));
         Self { files: files.collect(), ..Self::default() }
     }
 }

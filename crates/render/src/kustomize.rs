@@ -13,7 +13,7 @@ use crate::exec::May;
 use crate::files::{self, Files};
 use crate::source::{KUSTOMIZATIONS, Place};
 use crate::tools::{Program, Work};
-use crate::{Inputs, Options, Patch, RenderError, documents};
+use crate::{Inputs, Options, Patch, RenderError, documents, encoding};
 
 /// What a build reads.
 pub(crate) struct Build {
@@ -167,7 +167,7 @@ impl Walk<'_> {
             if !self.build.folders.insert(folder.clone()) {
                 continue;
             }
-            let Some((name, fields)) = kustomization(self.files, &folder) else { continue };
+            let Some((name, fields)) = kustomization(self.files, &folder)? else { continue };
             if let Some(field) = CHARTS.into_iter().find(|field| fields.contains_key(*field)) {
                 let text = format!(
                     "{name} uses {field}, for which Kustomize would fetch a chart. Put the rendered chart into the repository, or take the chart as the source"
@@ -259,14 +259,30 @@ fn expanded(files: &Files, folder: &str, pattern: &str) -> BTreeSet<String> {
     all.filter(|folder| folder.starts_with(&known)).map(str::to_owned).collect()
 }
 
+/// Its path, and its fields.
+type Kustomization = (String, Map<String, Value>);
+
 /// The kustomization of a folder, with the names of its fields in lower case: Go takes them in any.
-fn kustomization(files: &Files, folder: &str) -> Option<(String, Map<String, Value>)> {
-    let name = kustomization_of(files, folder)?;
-    // What can't be read is left for Kustomize to tell.
-    let text = std::str::from_utf8(files.get(&name)?).ok()?;
-    let Value::Object(fields) = documents::parse(text).ok()?? else { return None };
-    let fields = fields.into_iter().map(|(field, value)| (field.to_lowercase(), value));
-    Some((name, fields.collect()))
+///
+/// What can't be read here is not looked at, and Kustomize may be able to read it: it is refused.
+fn kustomization(files: &Files, folder: &str) -> Result<Option<Kustomization>, RenderError> {
+    let Some(name) = kustomization_of(files, folder) else { return Ok(None) };
+    let failed = |what: &str| RenderError::input(format!("{name}: {what}"));
+    let content = files.get(&name).unwrap_or_default();
+    let text = encoding::text(&name, content)?;
+    let parsed = documents::first(&text).map_err(|e| failed(&format!("not YAML: {e}")))?;
+    let fields = match parsed {
+        None => Map::new(),
+        Some(Value::Object(fields)) => fields,
+        Some(_) => return Err(failed("it is not an object")),
+    };
+    let mut lower = Map::new();
+    for (field, value) in fields {
+        if lower.insert(field.to_lowercase(), value).is_some() {
+            return Err(failed(&format!("{field} stands there twice, in upper and lower case")));
+        }
+    }
+    Ok(Some((name, lower)))
 }
 
 fn kustomization_of(files: &Files, folder: &str) -> Option<String> {
@@ -392,7 +408,35 @@ mod tests {
             }
         }
         check("resources: [gone.yaml]", "\"gone.yaml\", which is not there");
+        check("resources: ['https://example.com/x']\n---\nresources: [gone.yaml]", "remote base");
+        check("# and\n---\nresources: ['https://example.com/x']\n---\n", "remote base");
         check("resources: [../../elsewhere]", "lies outside of the repository");
+    }
+
+    #[test]
+    fn what_kustomize_might_read_otherwise_is_looked_at_or_refused() {
+        let built = |content: Vec<u8>| {
+            let files: Files = [("app/kustomization.yaml", content)].into_iter().collect();
+            let inputs = Inputs { folder: "app".into(), ..Inputs::default() };
+            build(&files, &inputs).map(|build| build.folders).unwrap_err().to_string()
+        };
+        let remote = "resources: ['https://example.com/x']";
+        let wide = format!("\u{feff}{remote}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let error = built(wide);
+        assert!(error.contains("remote base"), "{error}");
+        for (text, part) in [
+            (format!("{remote}\nResources: []"), ": Resources stands there twice"),
+            (format!("{remote}\n...\n{{{{"), " names the remote base"),
+            (format!("%YAML 1.1\n---\n{remote}"), ": not YAML"),
+            (format!("{remote}\n--- x"), ": not YAML"),
+            ("[]".into(), ": it is not an object"),
+        ] {
+            let error = built(text.clone().into_bytes());
+            let whole = format!("app/kustomization.yaml{part}");
+            assert!(error.starts_with(&whole), "{text}: {error}");
+        }
+        let error = built(b"# \xe9".to_vec());
+        assert_eq!(error, "app/kustomization.yaml is not UTF-8");
     }
 
     #[test]

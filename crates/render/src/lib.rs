@@ -17,6 +17,7 @@ mod cache;
 mod chart;
 mod discreet;
 pub mod documents;
+mod encoding;
 mod error;
 mod exec;
 pub mod files;

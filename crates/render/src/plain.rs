@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::options::at;
 use crate::source::Place;
-use crate::{Files, Options, RenderError, documents};
+use crate::{Files, Options, RenderError, documents, encoding};
 
 /// Argo CD leaves out files in which this stands.
 const SKIP: &str = "+argocd:skip-file-rendering";
@@ -59,16 +59,15 @@ fn pattern(parameter: &str, text: &str) -> Result<GlobMatcher, RenderError> {
 pub(crate) fn objects(files: &[(&str, &[u8])]) -> Result<Vec<Value>, RenderError> {
     let mut objects = Vec::new();
     for (name, content) in files {
+        let text = &*encoding::text(name, content)?;
+        if text.contains(SKIP) {
+            continue;
+        }
         if extension(name) == Some("jsonnet") {
             let text = format!(
                 "{name} is Jsonnet, which the plugin does not render. Keep its output in the repository, or take a source without the plugin"
             );
             return Err(RenderError::input(text));
-        }
-        let text = std::str::from_utf8(content)
-            .map_err(|_| RenderError::input(format!("{name} is not UTF-8")))?;
-        if text.contains(SKIP) {
-            continue;
         }
         if extension(name) == Some("json") {
             objects.extend(documents::object(name, text)?);

@@ -101,12 +101,15 @@ impl Renderer {
     ) -> Result<(Key, Made), RenderError> {
         let kind = Kind::chosen(&files, &inputs.folder, &inputs.options)?;
         let program = self.program(kind)?;
-        let files = match kind {
-            Kind::Helm => {
-                let inputs = inputs.clone();
-                blocking(move || chart::with_freight(files, &inputs)).await??
-            }
-            Kind::Kustomize | Kind::Plain => files,
+        let files = if inputs.charts.is_empty() {
+            files
+        } else {
+            let inputs = inputs.clone();
+            let with_freight = move || match kind {
+                Kind::Helm => chart::with_freight(files, &inputs),
+                Kind::Kustomize | Kind::Plain => chart::own(&files, &inputs).map(|()| files),
+            };
+            blocking(with_freight).await??
         };
 
         let seen = blocking({

@@ -18,18 +18,18 @@ struct Row {
     what: &'static str,
     instead: &'static str,
     /// Beside those that are there anyway.
-    files: &'static [(&'static str, &'static str)],
+    files: &'static [(&'static str, &'static [u8])],
     folder: &'static str,
     parameters: &'static str,
     /// Part of the refusal.
     says: &'static str,
 }
 
-const THERE: &[(&str, &str)] = &[
-    ("chart/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
-    ("overlay/kustomization.yaml", "resources: [map.yaml]\n"),
-    ("overlay/map.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
-    ("plain/map.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
+const THERE: &[(&str, &[u8])] = &[
+    ("chart/Chart.yaml", b"apiVersion: v2\nname: web\nversion: 1.0.0\n"),
+    ("overlay/kustomization.yaml", b"resources: [map.yaml]\n"),
+    ("overlay/map.yaml", b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
+    ("plain/map.yaml", b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
 ];
 
 const REFUSED: &[Row] = &[
@@ -60,10 +60,7 @@ const REFUSED: &[Row] = &[
     Row {
         what: "dependencies of a chart from a repository or a registry that asks for credentials",
         instead: "run `helm dependency build` and commit what it puts into `charts`; or publish the chart with them, and take it as the source",
-        files: &[(
-            "chart/Chart.yaml",
-            "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: 1.0.0, repository: 'https://charts.example.com'}]\n",
-        )],
+        files: &[("chart/Chart.yaml", b"apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: 1.0.0, repository: 'https://charts.example.com'}]\n")],
         folder: "chart",
         parameters: "",
         says: "can't fetch db of https://charts.example.com anonymously",
@@ -71,10 +68,7 @@ const REFUSED: &[Row] = &[
     Row {
         what: "dependencies that no commit settles: a range as `version`, and no `Chart.lock`",
         instead: "run `helm dependency update` and commit `Chart.lock`; or name one version, as `1.2.3`",
-        files: &[(
-            "chart/Chart.yaml",
-            "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: ^1, repository: 'https://charts.example.com'}]\n",
-        )],
+        files: &[("chart/Chart.yaml", b"apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: ^1, repository: 'https://charts.example.com'}]\n")],
         folder: "chart",
         parameters: "",
         says: "no Chart.lock that says in which version to fetch db ^1",
@@ -82,10 +76,7 @@ const REFUSED: &[Row] = &[
     Row {
         what: "dependencies from a repository by its name, `@acme` or `alias:acme`",
         instead: "write the repository's URL, and run `helm dependency update`; or commit what it puts into `charts`",
-        files: &[(
-            "chart/Chart.yaml",
-            "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: 1.0.0, repository: '@acme'}]\n",
-        )],
+        files: &[("chart/Chart.yaml", b"apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: 1.0.0, repository: '@acme'}]\n")],
         folder: "chart",
         parameters: "",
         says: "@acme is a name of helm repo add",
@@ -93,10 +84,7 @@ const REFUSED: &[Row] = &[
     Row {
         what: "dependencies from a folder outside of the repository, and by other protocols than HTTP and OCI",
         instead: "commit what `helm dependency build` puts into `charts`",
-        files: &[(
-            "chart/Chart.yaml",
-            "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: 1.0.0, repository: 'file:///charts/db'}]\n",
-        )],
+        files: &[("chart/Chart.yaml", b"apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies: [{name: db, version: 1.0.0, repository: 'file:///charts/db'}]\n")],
         folder: "chart",
         parameters: "",
         says: "file:///charts/db is not in the repository",
@@ -120,10 +108,7 @@ const REFUSED: &[Row] = &[
     Row {
         what: "remote bases and components: `github.com/acme/base?ref=v1`",
         instead: "copy them into the repository",
-        files: &[(
-            "overlay/kustomization.yaml",
-            "resources: ['https://github.com/acme/base//app?ref=v1']",
-        )],
+        files: &[("overlay/kustomization.yaml", b"resources: ['https://github.com/acme/base//app?ref=v1']")],
         folder: "overlay",
         parameters: "",
         says: "names the remote base",
@@ -147,7 +132,7 @@ const REFUSED: &[Row] = &[
     Row {
         what: "charts in a kustomization: `helmCharts`, build option `--enable-helm`, `kustomize.kubeVersion`, `kustomize.apiVersions`",
         instead: "put the rendered chart into the repository, or take the chart as the source",
-        files: &[("overlay/kustomization.yaml", "helmCharts: [{name: db}]")],
+        files: &[("overlay/kustomization.yaml", b"helmCharts: [{name: db}]")],
         folder: "overlay",
         parameters: "",
         says: "Kustomize would fetch a chart",
@@ -177,9 +162,25 @@ const REFUSED: &[Row] = &[
         says: "files above the kustomization's folder would be read",
     },
     Row {
+        what: "a kustomization that the plugin reads otherwise than Kustomize: with a directive, as `%YAML`, or a field in upper and lower case",
+        instead: "write it as plain YAML, with each field once",
+        files: &[("overlay/kustomization.yaml", b"resources: [map.yaml]\nResources: []\n")],
+        folder: "overlay",
+        parameters: "",
+        says: "Resources stands there twice",
+    },
+    Row {
+        what: "plain files that are neither UTF-8 nor, by their byte order mark, UTF-16. Argo CD writes `\u{fffd}` where it can't read a character",
+        instead: "save them as UTF-8, or leave them out with `exclude`",
+        files: &[("plain/latin.yaml", b"# \xe9\n")],
+        folder: "plain",
+        parameters: "",
+        says: "latin.yaml is not UTF-8",
+    },
+    Row {
         what: "Jsonnet files",
         instead: "keep their output in the repository, or leave them out with `exclude`",
-        files: &[("plain/a.jsonnet", "{}")],
+        files: &[("plain/a.jsonnet", b"{}")],
         folder: "plain",
         parameters: "",
         says: "a.jsonnet is Jsonnet",
@@ -203,7 +204,7 @@ const REFUSED: &[Row] = &[
     Row {
         what: "a source that renders no objects",
         instead: "if everything is to go, delete the Application",
-        files: &[("empty/values.yaml", "a: 1\n")],
+        files: &[("empty/values.yaml", b"a: 1\n")],
         folder: "empty",
         parameters: "",
         says: "rendered no objects",

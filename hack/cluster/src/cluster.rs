@@ -73,6 +73,8 @@ pub struct Cluster {
     kubeconfigs: Mutex<BTreeMap<Identity, PathBuf>>,
     api: OnceLock<Api>,
     git: OnceLock<Git>,
+    // One start of the registry at a time: there is one.
+    pub(crate) registry: Mutex<()>,
 }
 
 impl Cluster {
@@ -239,6 +241,7 @@ impl Cluster {
             kubeconfigs: Mutex::new(BTreeMap::new()),
             api: OnceLock::new(),
             git: OnceLock::new(),
+            registry: Mutex::default(),
         })
     }
 

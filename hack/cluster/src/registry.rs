@@ -1,16 +1,30 @@
 //! A container registry, for whoever asks for one: Debian's `docker-registry`, over plain HTTP.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::PoisonError};
 
 use anyhow::Result;
 
-use crate::{cluster::Cluster, handle::Spec, ready::Ready, role::Role};
+use crate::{
+    cluster::Cluster,
+    handle::{Process, Spec},
+    ready::Ready,
+    role::Role,
+};
 
 impl Cluster {
-    /// Starts it, and gives its host and port.
+    /// Starts it, unless somebody has, and gives its host and port. Repositories of different tests have different names.
     pub fn start_registry(&self) -> Result<String> {
+        let _turn = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let process = match self.process(Role::Registry) {
+            Ok(process) => process,
+            Err(_) => self.launch_registry()?,
+        };
+        Ok(format!("127.0.0.1:{}", process.port("http")?))
+    }
+
+    fn launch_registry(&self) -> Result<Process> {
         let folder = self.folder("registry")?;
-        let process = self.launch(Role::Registry, || {
+        self.launch(Role::Registry, || {
             let port = self.port()?;
             let config = self.file("registry.yaml");
             let data = folder.display();
@@ -23,8 +37,7 @@ impl Cluster {
             let program =
                 self.program("docker-registry").args(["serve", &config.to_string_lossy()]);
             Ok(Spec { program, ready: Ready::Tcp(port), ports: [("http", port)].into() })
-        })?;
-        Ok(format!("127.0.0.1:{}", process.port("http")?))
+        })
     }
 
     /// Publishes a packed chart below `repository`, which begins with the host.

@@ -11,8 +11,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use wharfinger_tests::Project;
 
-use super::charts::publish;
 use super::{Case, SOURCES, World, archive, copy};
+use crate::published::publish;
 
 const OWN: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own}\n";
 
