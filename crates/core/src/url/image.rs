@@ -18,7 +18,8 @@ pub fn normalise_image(url: &str) -> String {
 
 /// Whether text is a repository of images. A URL is none, nor is whatever has a user or a password in it.
 pub fn is_image(text: &str) -> bool {
-    repository(&lower_case(text)).is_some()
+    // `https:` would pass for a registry.
+    !text.contains("//") && repository(&lower_case(text)).is_some()
 }
 
 /// [`normalise_image`] for text that was cleaned before; `None` when it is no image reference.

@@ -90,6 +90,7 @@ mod tests {
         for secret in [
             "https://user:hunter2@git.example/x",
             "https://user:hunt/er2",
+            "https://git.example/hunter2",
             "user:hunt/er2",
             "hunter two",
             "HUNTER=",

@@ -48,14 +48,8 @@ pub struct Of<'a> {
     pub subscribed: &'a Subscribed,
 }
 
-/// What can be told of a Stage.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Told {
-    pub checks: Vec<Check>,
-    /// Applications, as `<namespace>/<name>`, that have to be looked at before it can be told which images nothing uses.
-    /// Nothing where that is known.
-    pub missing: Vec<String>,
-}
+/// So many Applications are named that have to be looked at first.
+const NAMED: usize = 5;
 
 impl Place {
     pub fn of(app: &Application, source: &Source) -> Self {
@@ -70,7 +64,7 @@ impl Place {
 
 /// What of the Freight no Application of the Stage uses, and what they use that is subscribed and that the Freight has
 /// none of. That nothing uses an image is said when every Application was looked at with this Freight, and not before.
-pub fn of_stage(of: &Of<'_>) -> Told {
+pub fn of_stage(of: &Of<'_>) -> Vec<Check> {
     let Of { stage, collection, applications, everywhere, renders, subscribed } = *of;
     let freight = Images::of(collection);
     let (mut used, mut missing, mut any) = (BTreeSet::new(), Vec::new(), false);
@@ -97,19 +91,36 @@ pub fn of_stage(of: &Of<'_>) -> Told {
         }
     }
     if !everywhere {
-        missing.push("those of other namespaces".into());
+        missing.push("Applications of other namespaces".into());
     }
     if !any {
-        return Told::default();
+        return vec![];
     }
     let all_used = freight.repositories().all(|image| used.contains(image));
     let whole = missing.is_empty() || all_used;
     let scope = if whole { Scope::Stage } else { Scope::Part };
-    let checks = judge(&freight, &used, subscribed, scope).into_iter();
-    // What is used by nothing that was seen may be used by the rest.
-    let checks = checks.filter(|check| whole || check.code != Code::ImageUnused);
+    let mut checks = judge(&freight, &used, subscribed, scope);
+    if !whole {
+        // What is used by nothing that was seen may be used by the rest.
+        checks.retain(|check| check.code != Code::ImageUnused);
+        checks.push(unknown(&missing));
+    }
     let about = |check: Check| Check { text: format!("Stage {stage}: {}", check.text), ..check };
-    Told { checks: checks.map(about).collect(), missing: if whole { vec![] } else { missing } }
+    checks.into_iter().map(about).collect()
+}
+
+fn unknown(missing: &[String]) -> Check {
+    let named = missing[..missing.len().min(NAMED)].join(", ");
+    let more = match missing.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let text = format!(
+        "it can't be told yet whether all images of the Freight are used: no sidecar that answered has rendered {named}{more} with it"
+    );
+    Check::waiting(Code::ImageUnused, text).fix(
+        "A hard refresh renders an Application anew: kubectl -n NAMESPACE annotate application NAME argocd.argoproj.io/refresh=hard",
+    )
 }
 
 fn names(app: &Application, stage: &StageName) -> bool {

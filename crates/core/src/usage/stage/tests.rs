@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::check::State;
 
 const GIT: &str = "https://git.example/shop";
 
@@ -51,7 +52,7 @@ impl World {
         }
     }
 
-    fn with(change: impl FnOnce(&mut Self)) -> (Vec<(Code, String)>, Vec<String>) {
+    fn with(change: impl FnOnce(&mut Self)) -> Vec<(Code, State, String)> {
         let mut world = Self::new();
         change(&mut world);
         let image = |repo: &&str| json!({ "repoURL": repo, "tag": "1" });
@@ -70,22 +71,27 @@ impl World {
         let short = |check: Check| {
             let (stage, text) = check.text.split_once(": ").unwrap();
             assert_eq!(stage, "Stage shop:dev");
-            let image = text.split("the image ").nth(1).unwrap();
-            (check.code, image.split([' ', ',']).next().unwrap().to_owned())
+            let (before, after) = match check.state {
+                State::Waiting => ("has rendered ", " with it"),
+                _ => ("the image ", " "),
+            };
+            let (_, named) = text.split_once(before).unwrap();
+            let named = named.split_once(after).unwrap().0.trim_end_matches(',').to_owned();
+            (check.code, check.state, named)
         };
-        (told.checks.into_iter().map(short).collect(), told.missing)
+        told.into_iter().map(short).collect()
     }
 }
 
 /// What is told, and which Applications are missing for the rest.
-fn check(change: impl FnOnce(&mut World), checks: &[(Code, &str)], missing: &[&str]) {
-    let (told, lacking) = World::with(change);
-    let told: Vec<(Code, &str)> =
-        told.iter().map(|(code, image)| (*code, image.as_str())).collect();
-    assert_eq!(
-        (&told[..], &lacking[..]),
-        (checks, &missing.iter().map(|m| (*m).to_owned()).collect::<Vec<_>>()[..])
-    );
+fn check(change: impl FnOnce(&mut World), checks: &[(Code, &str)], missing: &str) {
+    let told = World::with(change);
+    let mut expected: Vec<_> =
+        checks.iter().map(|(code, image)| (*code, State::Warning, (*image).to_owned())).collect();
+    if !missing.is_empty() {
+        expected.push((Code::ImageUnused, State::Waiting, missing.to_owned()));
+    }
+    assert_eq!(told, expected);
 }
 
 const UNUSED: (Code, &str) = (Code::ImageUnused, "db");
@@ -93,30 +99,33 @@ const UNMANAGED: (Code, &str) = (Code::ImageUnmanaged, "cache");
 
 #[test]
 fn what_no_application_of_the_stage_uses_is_told_when_all_were_looked_at() {
-    check(|_| {}, &[UNUSED, UNMANAGED], &[]);
+    check(|_| {}, &[UNUSED, UNMANAGED], "");
     let db = rendered(&["db"], &[]);
-    check(|w| drop(w.renders.insert(place("two", "b"), db)), &[], &[]);
+    check(|w| drop(w.renders.insert(place("two", "b"), db)), &[], "");
     // Whoever names no Stage, or another one, is no part of it.
     let mut other = app("three", &["a"]);
     other["metadata"]["annotations"][AUTHORIZED_STAGE] = "shop:prod".into();
-    check(|w| w.apps.push(other), &[UNUSED, UNMANAGED], &[]);
-    check(|w| w.apps.clear(), &[], &[]);
+    check(|w| w.apps.push(other), &[UNUSED, UNMANAGED], "");
+    check(|w| w.apps.clear(), &[], "");
 }
 
 #[test]
 fn nothing_is_called_unused_while_an_application_is_missing() {
-    check(|w| drop(w.renders.remove(&place("one", "a"))), &[UNMANAGED], &["argocd/one"]);
-    check(|w| drop(w.renders.remove(&place("two", "b"))), &[], &["argocd/two"]);
-    check(|w| w.renders.clear(), &[], &["argocd/one", "argocd/two"]);
-    check(|w| w.apps.push(app("new", &["a"])), &[UNMANAGED], &["argocd/new"]);
-    check(|w| w.everywhere = false, &[UNMANAGED], &["those of other namespaces"]);
+    check(|w| drop(w.renders.remove(&place("one", "a"))), &[UNMANAGED], "argocd/one");
+    check(|w| drop(w.renders.remove(&place("two", "b"))), &[], "argocd/two");
+    check(|w| w.renders.clear(), &[], "argocd/one, argocd/two");
+    check(|w| w.apps.push(app("new", &["a"])), &[UNMANAGED], "argocd/new");
+    let many = |w: &mut World| w.apps.extend((3..9).map(|n| app(&format!("{n}"), &["a"])));
+    let named = "argocd/3, argocd/4, argocd/5, argocd/6, argocd/7 and 1 more";
+    check(many, &[UNMANAGED], named);
+    check(|w| w.everywhere = false, &[UNMANAGED], "Applications of other namespaces");
     // Not by us: what it uses is not seen.
     let native = |w: &mut World| {
         let mut native = app("native", &["x"]);
         native["spec"]["sources"][0].as_object_mut().unwrap().shift_remove("plugin");
         w.apps.push(native);
     };
-    check(native, &[UNMANAGED], &["argocd/native"]);
+    check(native, &[UNMANAGED], "argocd/native");
     // Where all is used already, nobody is missed.
     check(
         |w| {
@@ -124,7 +133,7 @@ fn nothing_is_called_unused_while_an_application_is_missing() {
             w.renders.remove(&place("two", "b"));
         },
         &[],
-        &[],
+        "",
     );
 }
 
@@ -133,11 +142,11 @@ fn a_render_counts_for_what_it_was_made_with() {
     let change = |change: fn(&mut Rendered)| {
         move |w: &mut World| change(w.renders.get_mut(&place("two", "b")).unwrap())
     };
-    check(change(|r| r.collection = "before".into()), &[], &["argocd/two"]);
-    check(change(|r| r.stage = "shop:prod".into()), &[], &["argocd/two"]);
+    check(change(|r| r.collection = "before".into()), &[], "argocd/two");
+    check(change(|r| r.stage = "shop:prod".into()), &[], "argocd/two");
     // What is cut off may be what is looked for.
-    check(change(|r| r.images.more_used = 1), &[UNMANAGED], &["argocd/two"]);
-    check(change(|r| r.images.more_others = 1), &[UNUSED, UNMANAGED], &[]);
+    check(change(|r| r.images.more_used = 1), &[UNMANAGED], "argocd/two");
+    check(change(|r| r.images.more_others = 1), &[UNUSED, UNMANAGED], "");
 }
 
 #[test]
@@ -145,9 +154,9 @@ fn sources_are_told_apart_or_not_at_all() {
     let second = |field: &'static str, value: Value| {
         move |w: &mut World| w.apps[1]["spec"]["sources"][1][field] = value
     };
-    check(second("repoURL", json!("https://git.example/other")), &[UNMANAGED], &["argocd/two"]);
-    check(second("path", json!("b")), &[UNMANAGED], &["argocd/two"]);
+    check(second("repoURL", json!("https://git.example/other")), &[UNMANAGED], "argocd/two");
+    check(second("path", json!("b")), &[UNMANAGED], "argocd/two");
     // A password is no part of what is shown, on neither side.
     let secret = second("repoURL", json!("https://ana:hunter2@git.example/shop"));
-    check(secret, &[UNUSED, UNMANAGED], &[]);
+    check(secret, &[UNUSED, UNMANAGED], "");
 }
