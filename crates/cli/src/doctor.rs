@@ -33,7 +33,7 @@ pub enum Part {
     Cluster,
     /// Whether it is asked, and says no
     Webhook,
-    /// The sidecar in argocd-repo-server, and its settings
+    /// The sidecar in argocd-repo-server, what is beside it, settings, and what it has rendered
     Plugin,
     /// Whether they have what their Stages hold
     Applications,

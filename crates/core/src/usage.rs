@@ -15,7 +15,7 @@ use crate::subscription::{Kind, Subscription};
 use crate::substitute::Images;
 
 pub use found::Found;
-pub use stage::{Of, Place, Rendered, of_stage};
+pub use stage::{Deployed, Place, Rendered, of_stage};
 
 /// How much was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wharfinger_api::v1alpha1::{FreightCollection, Stage};
 use wharfinger_core::check::{Check, Code};
 use wharfinger_core::claim::StageName;
-use wharfinger_core::usage::{Of, Place, Rendered, of_stage};
+use wharfinger_core::usage::{Deployed, Place, Rendered, of_stage};
 
 use super::renders::Renders;
 use super::seen::Seen;
@@ -37,7 +37,7 @@ pub(super) async fn look(
                 continue;
             }
         };
-        let of = Of {
+        let deployed = Deployed {
             stage: &name,
             collection,
             applications: &seen.applications,
@@ -45,7 +45,7 @@ pub(super) async fn look(
             renders: &renders,
             subscribed: &subscribed,
         };
-        let told = of_stage(&of);
+        let told = of_stage(&deployed);
         well += usize::from(told.is_empty());
         checks.extend(told);
     }

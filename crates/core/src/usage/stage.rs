@@ -36,7 +36,7 @@ pub struct Rendered {
 
 /// A Stage, and what is known of what it deploys.
 #[derive(Clone, Copy, Debug)]
-pub struct Of<'a> {
+pub struct Deployed<'a> {
     pub stage: &'a StageName,
     /// What it holds.
     pub collection: &'a FreightCollection,
@@ -64,8 +64,8 @@ impl Place {
 
 /// What of the Freight no Application of the Stage uses, and what they use that is subscribed and that the Freight has
 /// none of. That nothing uses an image is said when every Application was looked at with this Freight, and not before.
-pub fn of_stage(of: &Of<'_>) -> Vec<Check> {
-    let Of { stage, collection, applications, everywhere, renders, subscribed } = *of;
+pub fn of_stage(deployed: &Deployed<'_>) -> Vec<Check> {
+    let Deployed { stage, collection, applications, everywhere, renders, subscribed } = *deployed;
     let freight = Images::of(collection);
     let (mut used, mut missing, mut any) = (BTreeSet::new(), Vec::new(), false);
     for app in applications.iter().filter(|app| names(app, stage)) {

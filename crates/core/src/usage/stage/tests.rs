@@ -60,7 +60,7 @@ impl World {
         let items = json!({ "Warehouse/w": { "name": "f", "images": images } });
         let apps: Vec<Application> =
             world.apps.into_iter().map(|app| serde_json::from_value(app).unwrap()).collect();
-        let told = of_stage(&Of {
+        let told = of_stage(&Deployed {
             stage: &"shop:dev".parse().unwrap(),
             collection: &serde_json::from_value(json!({ "id": "now", "items": items })).unwrap(),
             applications: &apps,
