@@ -7,7 +7,7 @@
 use wharfinger_api::v1alpha1::FreightCollection;
 use wharfinger_core::assignment::{Answer, Asker, Evidence, Look, Question, Seen, judge};
 use wharfinger_core::check::Code;
-use wharfinger_core::claim::the_stage;
+use wharfinger_core::claim::{StageName, the_stage};
 use wharfinger_core::substitute::Provenance;
 
 use crate::asked::Asked;
@@ -20,6 +20,7 @@ const LOOKS: usize = 6;
 /// What an Application is to be rendered with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Granted {
+    pub stage: StageName,
     pub collection: FreightCollection,
     pub provenance: Provenance,
     /// The paths that the Application declares.
@@ -61,11 +62,8 @@ pub async fn grant(asked: &Asked, facts: &Facts) -> Result<Granted, Refusal> {
                 let claimed = asked.claimed.as_ref().ok().and_then(|c| c.claim.as_ref());
                 let generation = claimed.map_or(0, |claim| claim.generation);
                 let provenance = Provenance::of(&name, generation, collection);
-                return Ok(Granted {
-                    collection: collection.clone(),
-                    provenance,
-                    paths: app.paths,
-                });
+                let collection = collection.clone();
+                return Ok(Granted { stage: name, collection, provenance, paths: app.paths });
             }
             // The annotation may have followed the claim a moment ago.
             Answer::No(check) if check.code == Code::ClaimStage && !app.live => {

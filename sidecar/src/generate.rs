@@ -53,7 +53,7 @@ async fn render(
         .collect();
     let asked = Asked::from_env(&env, argocd_namespace)?;
     let facts = Facts::live(Cluster::new(kube_client(args::AGENT).await?));
-    let Granted { collection, provenance, paths: _ } = grant(&asked, &facts).await?;
+    let Granted { collection, provenance, .. } = grant(&asked, &facts).await?;
     revision::check(&collection, &asked.source).map_err(Refusal::from)?;
 
     let path = env

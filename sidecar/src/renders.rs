@@ -1,4 +1,5 @@
-//! The last render of each source: what was sent for it and what was read, for whoever wants to send less.
+//! The last render of each source: what was sent for it and what was read, for whoever wants to send less; and which images are
+//! in it, for whoever wants to know whether those of the Freight are used.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use wharfinger_core::check::Check;
 use wharfinger_core::paths::{self, Upload};
+use wharfinger_core::url::shown;
+use wharfinger_core::usage::Rendered;
 use wharfinger_daemon::Clock;
 use wharfinger_render::Read;
 
@@ -35,6 +38,8 @@ type Source = (AppName, String, [u8; 32]);
 struct Render {
     namespace: String,
     application: String,
+    /// As it may be shown.
+    repository: String,
     /// The source's path in its repository, as are all paths here.
     path: String,
     /// The folder that was sent; all of the repository where it is empty.
@@ -45,6 +50,8 @@ struct Render {
     /// The annotation that would be right.
     manifest_generate_paths: String,
     checks: Vec<Check>,
+    #[serde(flatten)]
+    rendered: Rendered,
     time: Timestamp,
 }
 
@@ -76,7 +83,13 @@ impl Renders {
     }
 
     /// Remembers a render. What is returned is new: it was not so the last time.
-    pub(crate) fn tell(&self, app: &AppName, sent: Sent<'_>, read: &Read) -> Vec<Check> {
+    pub(crate) fn tell(
+        &self,
+        app: &AppName,
+        sent: Sent<'_>,
+        read: &Read,
+        rendered: Rendered,
+    ) -> Vec<Check> {
         let Sent { repository, path, above, declared, received } = sent;
         let checks = paths::judge(&Upload {
             namespace: &app.namespace,
@@ -91,6 +104,7 @@ impl Renders {
         let render = Render {
             namespace: app.namespace.clone(),
             application: app.name.clone(),
+            repository: shown(repository),
             path: path.to_owned(),
             sent: above.to_owned(),
             bytes_received: received,
@@ -98,6 +112,7 @@ impl Renders {
             paths_read: read.paths.clone(),
             manifest_generate_paths: paths::value(path, &read.paths),
             checks: checks.clone(),
+            rendered,
             time: self.clock.now(),
         };
         let source = (app.clone(), path.to_owned(), Sha256::digest(repository).into());
@@ -117,6 +132,8 @@ impl Renders {
 
 #[cfg(test)]
 mod tests {
+    use wharfinger_core::usage::Found;
+
     use super::*;
 
     #[test]
@@ -125,12 +142,20 @@ mod tests {
         let app = AppName { namespace: "argocd".into(), name: "web".into() };
         let tell = |repository: &str, received: u64| {
             let sent = Sent { repository, path: "app", above: "", declared: None, received };
-            renders.tell(&app, sent, &Read { size: 1, paths: vec!["app".into()] })
+            let rendered = Rendered {
+                stage: "shop:dev".into(),
+                collection: "c".into(),
+                images: Found::default(),
+            };
+            renders.tell(&app, sent, &Read { size: 1, paths: vec!["app".into()] }, rendered)
         };
-        let (a, b) = ("https://git.example/a", "https://git.example/b");
+        let (a, b) = ("https://git.example/a", "https://ana:hunter2@git.example/b");
         assert_eq!(tell(a, 1_000_000).len(), 1);
         assert_eq!(tell(b, 1_000_000).len(), 1, "another source is new");
         assert_eq!(tell(a, 1_000_000), []);
-        assert_eq!(renders.last.lock().unwrap().len(), 2);
+        let last = renders.last.lock().unwrap();
+        let shown: Vec<&str> = last.values().map(|render| render.repository.as_str()).collect();
+        assert_eq!(shown.len(), 2);
+        assert!(shown.contains(&a) && shown.contains(&"https://git.example/b"), "{shown:?}");
     }
 }

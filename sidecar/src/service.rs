@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{info, warn};
-use wharfinger_core::usage::{self, Scope, Subscribed};
+use wharfinger_core::usage::{self, Found, Rendered, Scope, Subscribed};
 use wharfinger_daemon::Shutdown;
 use wharfinger_render::files::{self, Limits};
 use wharfinger_render::{Base, Files, Form, Images, Made, Options, Read, Renderer};
@@ -108,7 +108,7 @@ impl Plugin {
         let asked = Asked::from_env(&env, &self.settings.argocd_namespace)?;
 
         // Before the files are looked at: who is refused takes no memory.
-        let Granted { collection, provenance, paths } = grant(&asked, &self.facts).await?;
+        let Granted { stage, collection, provenance, paths } = grant(&asked, &self.facts).await?;
         revision::check(&collection, &asked.source)?;
 
         let slot = self.slots.any(deadline).await?;
@@ -139,7 +139,9 @@ impl Plugin {
         let declared = paths.as_deref();
         let (received, repository) = (announced.size, inputs.repository.as_str());
         let sent = Sent { repository, path: &path, above: &inputs.above, declared, received };
-        self.look_after_paths(&app, sent, &read);
+        let found = Found::of(&images, base.repositories(), base.open_repositories());
+        let (stage, collection) = (stage.to_string(), collection.id);
+        self.remember(&app, sent, &read, Rendered { stage, collection, images: found });
         Ok(documents)
     }
 
@@ -164,10 +166,10 @@ impl Plugin {
         Ok((slot, upload::files_of(archive, above, limits).await?))
     }
 
-    /// Tells what is sent for nothing, and what Argo CD does not watch.
-    fn look_after_paths(&self, app: &AppName, sent: Sent<'_>, read: &Read) {
+    /// Keeps what can be asked for later, and tells what is sent for nothing, and what Argo CD does not watch.
+    fn remember(&self, app: &AppName, sent: Sent<'_>, read: &Read, rendered: Rendered) {
         self.metrics.read(read.size);
-        for check in self.renders.tell(app, sent, read) {
+        for check in self.renders.tell(app, sent, read, rendered) {
             self.metrics.warned(check.code);
             warn!(namespace = %app.namespace, application = %app.name, path = sent.path, %check, "Declared paths");
         }

@@ -1,9 +1,9 @@
 //! Freight in what Argo CD applies: in every kind that makes pods, at places that the user names, in the form that is asked
 //! for, and told on the objects.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-use wharfinger_cluster::{Cluster, shared};
+use wharfinger_cluster::{Cluster, Instance, Role, shared};
 use wharfinger_tests::{App, IMAGE, Kind, Project};
 
 const OTHER: &str = "ghcr.io/acme/other";
@@ -75,7 +75,40 @@ fn images_get_where_they_are_used_and_objects_say_whose_freight_it_is() -> Resul
     subscribe(&project, &[IMAGE, OTHER, TOOL])?;
     let told = self::told(&cluster, &app)?;
     ensure!(told.contains(TOOL) && told.contains("[image-unmanaged]"), "{told}");
-    Ok(())
+
+    // So it is of all Applications of the Stage, from what the sidecar has rendered.
+    let found = of_images(&cluster, &project)?;
+    let [unused, unmanaged] = &found[..] else { bail!("{found:#?}") };
+    ensure!(unused["code"] == "image-unused" && unused["state"] == "Warning", "{unused:#}");
+    let text = unused["text"].as_str().context("a text")?;
+    ensure!(text.contains(OTHER) && text.contains("no Application of the Stage"), "{text}");
+    ensure!(unmanaged["code"] == "image-unmanaged", "{unmanaged:#}");
+    ensure!(unmanaged["text"].as_str().is_some_and(|t| t.contains(TOOL)), "{unmanaged:#}");
+
+    // Another Application may use the rest, and nothing is called unused before it was rendered.
+    let second = App::new(&project, "second", "dev", Kind::Bare)?;
+    let path = second.name.clone();
+    let second = second.with(|spec, _| spec["source"]["path"] = format!("{path}-later").into());
+    second.create()?;
+    let found = of_images(&cluster, &project)?;
+    let [unmanaged, unknown] = &found[..] else { bail!("{found:#?}") };
+    ensure!(unmanaged["code"] == "image-unmanaged", "{unmanaged:#}");
+    ensure!(unknown["code"] == "image-unused" && unknown["state"] == "Waiting", "{unknown:#}");
+    ensure!(unknown["text"].as_str().is_some_and(|t| t.contains(&second.name)), "{unknown:#}");
+
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: second}}\nspec: {{containers: [{{name: a, image: '{OTHER}:in-git'}}]}}\n"
+    );
+    project.commit(&[(&format!("{path}-later/pod.yaml"), &pod)])?;
+    second.merge(
+        &json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "hard" } } }),
+    )?;
+    cluster.until("the doctor finds that all images are used", || {
+        let found = of_images(&cluster, &project)?;
+        let codes: Vec<&Value> = found.iter().map(|check| &check["code"]).collect();
+        ensure!(codes == ["image-unmanaged"], "{found:#?}");
+        Ok(())
+    })
 }
 
 #[test]
@@ -178,4 +211,20 @@ fn told(cluster: &Cluster, app: &App<'_>) -> Result<String> {
     let out = cluster.wharf(&["render", "--app", &app.name])?;
     ensure!(out.success() && out.stdout.contains(IMAGE), "{out:#?}");
     Ok(out.stderr)
+}
+
+/// What the doctor says of the images of the Project's Stages.
+fn of_images(cluster: &Cluster, project: &Project<'_>) -> Result<Vec<Value>> {
+    let port = cluster.process(Role::Sidecar(Instance::First))?.port("admin")?;
+    let url = format!("http://127.0.0.1:{port}");
+    let report = cluster.wharf(&["doctor", "--only", "plugin", "--sidecar", &url, "-o", "json"])?;
+    let report: Value =
+        serde_json::from_str(&report.stdout).with_context(|| format!("{report:?}"))?;
+    let checks = report["checks"].as_array().context("checks")?;
+    let stage = format!("{}:dev", project.name);
+    let about = |check: &&Value| {
+        let code = check["code"].as_str().unwrap_or_default();
+        code.starts_with("image-") && check["text"].as_str().is_some_and(|t| t.contains(&stage))
+    };
+    Ok(checks.iter().filter(about).cloned().collect())
 }

@@ -139,6 +139,10 @@ fn told(cluster: &Cluster, app: &App<'_>) -> Result<Option<Value>> {
     let report: Value =
         serde_json::from_str(&report.stdout).with_context(|| format!("{report:?}"))?;
     let checks = report["checks"].as_array().context("checks")?;
-    let about = |check: &&Value| check["text"].as_str().is_some_and(|t| t.contains(&app.name));
+    // Other checks may name it as well.
+    let of_uploads = |code: &Value| code == "upload-large" || code == "paths-undeclared";
+    let about = |check: &&Value| {
+        of_uploads(&check["code"]) && check["text"].as_str().is_some_and(|t| t.contains(&app.name))
+    };
     Ok(checks.iter().find(about).cloned())
 }

@@ -4,8 +4,13 @@
 
 pub mod applications;
 pub mod cluster;
+mod images;
+mod neighbours;
 pub mod plugin;
-pub mod uploads;
+mod renders;
+mod revision;
+pub mod seen;
+mod uploads;
 pub mod webhook;
 
 use serde::Serialize;
@@ -28,7 +33,7 @@ pub enum Part {
     Cluster,
     /// Whether it is asked, and says no
     Webhook,
-    /// The sidecar in argocd-repo-server, and its settings
+    /// The sidecar in argocd-repo-server, what is beside it, settings, and what it has rendered
     Plugin,
     /// Whether they have what their Stages hold
     Applications,
@@ -55,7 +60,11 @@ pub(crate) fn warning(code: Code, text: impl Into<String>) -> Check {
 
 /// What could not be looked at. Only that the cluster is away ends it all.
 pub(crate) fn unseen(code: Code, what: &str, error: &kube::Error) -> Result<Check, Failure> {
-    let failure = Failure::api(format!("read {what}"), error);
+    not_seen(code, Failure::api(format!("read {what}"), error))
+}
+
+/// The same, of something that was asked for in more than one way.
+pub(crate) fn not_seen(code: Code, failure: Failure) -> Result<Check, Failure> {
     if failure.exit == Exit::Unreachable {
         return Err(failure);
     }

@@ -69,15 +69,26 @@ impl Session {
             + Debug
             + DeserializeOwned,
     {
+        Ok(self.applications_seen().await?.0)
+    }
+
+    /// The same, and whether those are all that there are.
+    pub async fn applications_seen<K>(&self) -> Result<(Vec<K>, bool), Failure>
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
         const LIST: &str = "list Applications";
         let client = self.client().await?.clone();
         match all(&Api::all(client.clone()), ListParams::default(), LIST).await {
             // Whoever may not look everywhere may look in Argo CD's own namespace, where most of them are.
             Err(failure) if failure.exit == Exit::NotAllowed => {
                 let there = Api::namespaced(client, &self.global.argocd_namespace);
-                all(&there, ListParams::default(), LIST).await
+                Ok((all(&there, ListParams::default(), LIST).await?, false))
             }
-            listed => listed,
+            listed => Ok((listed?, true)),
         }
     }
 

@@ -150,6 +150,8 @@ pub enum Code {
     Probe,
     /// The sidecar is not where it must be.
     Sidecar,
+    /// Another plugin runs beside the sidecar.
+    OtherPlugin,
     /// A setting of Argo CD.
     Setting,
     /// Two clocks differ.

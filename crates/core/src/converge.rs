@@ -249,7 +249,7 @@ fn whole(sync: &SyncOperation) -> bool {
     sync.resources.is_empty() && sync.other.get("dryRun") != Some(&Value::Bool(true))
 }
 
-fn auto_sync(app: &Application) -> bool {
+pub(crate) fn auto_sync(app: &Application) -> bool {
     let automated = app.spec.sync_policy.as_ref().and_then(|p| p.automated.as_ref());
     automated.is_some_and(|a| a.enabled != Some(false))
 }

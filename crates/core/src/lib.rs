@@ -21,6 +21,7 @@ pub mod pattern;
 pub mod policy;
 pub mod promotion;
 pub mod recover;
+pub mod revision;
 pub mod semver;
 pub mod stage;
 pub mod subscription;

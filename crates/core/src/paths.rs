@@ -92,6 +92,21 @@ pub fn value(path: &str, paths: &[String]) -> String {
     told.join(";")
 }
 
+/// Follows `path` from the folder `from`; nothing where it leaves the root. It looks at names only, not at files.
+pub fn join(from: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = from.split('/').filter(|p| !p.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
 /// Paths without those that lie in another one of them.
 pub fn outermost<'p>(paths: impl Iterator<Item = &'p str>) -> Vec<&'p str> {
     let all: BTreeSet<&str> = paths.collect();

@@ -18,7 +18,7 @@ mod shown;
 
 pub use chart::{chart_key, normalise_chart};
 pub use git::normalise_git;
-pub use image::normalise_image;
+pub use image::{is_image, normalise_image};
 pub(crate) use printable::is_printable;
 pub use sanitise::sanitise;
 pub use shown::shown;

@@ -3,6 +3,9 @@
 //! Nothing is refused for it: a Warehouse may watch more than one Stage deploys. But a repository that is spelled in two
 //! ways looks just so, and would go unseen.
 
+mod found;
+mod stage;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use wharfinger_api::v1alpha1::Warehouse;
@@ -10,6 +13,9 @@ use wharfinger_api::v1alpha1::Warehouse;
 use crate::check::{Check, Code, State};
 use crate::subscription::{Kind, Subscription};
 use crate::substitute::Images;
+
+pub use found::Found;
+pub use stage::{Deployed, Place, Rendered, of_stage};
 
 /// How much was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

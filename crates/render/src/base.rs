@@ -26,6 +26,8 @@ struct Document {
     text: String,
     /// In the order of their places.
     slots: Vec<Slot>,
+    /// Whether what stands in it may be secret.
+    secret: bool,
 }
 
 /// A place in the text where something else may stand.
@@ -82,10 +84,12 @@ impl Base {
 
     /// The repositories of its images, in the form in which they are compared; each as often as it is used.
     pub fn repositories(&self) -> impl Iterator<Item = &str> {
-        self.documents.iter().flat_map(|d| &d.slots).filter_map(|slot| match &slot.what {
-            What::Image { repository, .. } => Some(repository.as_str()),
-            What::Annotations { .. } => None,
-        })
+        self.documents.iter().flat_map(Document::repositories)
+    }
+
+    /// Those that are not from a Secret: what an option names there as an image may be none, and is not for everybody.
+    pub fn open_repositories(&self) -> impl Iterator<Item = &str> {
+        self.documents.iter().filter(|d| !d.secret).flat_map(Document::repositories)
     }
 
     /// The entries of the parameter `imagePaths` that find nothing, as they were written.
@@ -145,7 +149,15 @@ impl Document {
         };
         writer.value(object);
         writer.text.shrink_to_fit();
-        Self { text: writer.text, slots: writer.slots }
+        let secret = object["kind"] == "Secret";
+        Self { text: writer.text, slots: writer.slots, secret }
+    }
+
+    fn repositories(&self) -> impl Iterator<Item = &str> {
+        self.slots.iter().filter_map(|slot| match &slot.what {
+            What::Image { repository, .. } => Some(repository.as_str()),
+            What::Annotations { .. } => None,
+        })
     }
 
     fn with(
@@ -304,6 +316,17 @@ mod tests {
 
     fn options(parameters: &Value) -> Options {
         Options::parse(&parameters.to_string()).unwrap()
+    }
+
+    #[test]
+    fn what_stands_in_a_secret_is_not_for_everybody() {
+        let pod = json!({ "apiVersion": "v1", "kind": "Pod", "spec": { "containers": [{ "image": "web:1" }] } });
+        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "stringData": { "a": "hunter2", "b": "db:1" } });
+        let options =
+            options(&json!([{ "name": "imagePaths", "array": ["Secret:.stringData[*]"] }]));
+        let base = Base::of(Kind::Plain, &[pod, secret], &options).unwrap();
+        assert!(base.repositories().eq(["web", "hunter2", "db"]));
+        assert!(base.open_repositories().eq(["web"]));
     }
 
     #[test]

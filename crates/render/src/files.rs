@@ -13,6 +13,7 @@ use wharfinger_core::paths::lies_in;
 
 pub use link::Tree;
 use link::{Links, To};
+pub use wharfinger_core::paths::join;
 
 /// Files by their name below the root, with `/` between components.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,21 +156,6 @@ impl<'a, C: AsRef<[u8]>> FromIterator<(&'a str, C)> for Files {
         let files = files.into_iter().map(|(name, bytes)| (name.to_owned(), content(bytes)));
         Self { files: files.collect(), ..Self::default() }
     }
-}
-
-/// Follows `path` from the folder `from`; nothing where it leaves the root. It looks at names only, not at files.
-pub fn join(from: &str, path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = from.split('/').filter(|p| !p.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop()?;
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
 
 /// The folder that a file or a folder lies in.

@@ -271,6 +271,39 @@ async fn freight_that_nothing_uses_is_counted_and_what_is_rendered_says_whose_it
 }
 
 #[tokio::test]
+async fn which_images_a_render_has_is_shown_by_name_and_by_nothing_else() {
+    let world = world();
+    let (server, mut client) = Server::ready(&world).await;
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {web: 'shop/web:0', token: hunter2}\n";
+    let more = "apiVersion: v1\nkind: Pod\nmetadata: {name: more}\nspec: {containers: [{image: 'ghcr.io/acme/tool:1'}, {image: 'https://ana:hunter2@git.example/x'}]}\n";
+    let files = [("app/secret.yaml", secret), ("app/more.yaml", more)];
+    let parameters = r#"[{"name":"imagePaths","array":["Secret:.stringData[*]"]}]"#;
+    let made = async |client: &mut Client, generation: u64, collection: &str| {
+        let claim = format!("{generation}-{collection}");
+        let sent = Call::new(&files).unwrap();
+        let env = call("web", Some(&claim)).env("ARGOCD_APP_PARAMETERS", parameters).env;
+        let env = Call { env, ..sent }
+            .env("ARGOCD_APP_SOURCE_REPO_URL", "https://ana:hunter2@git.example.com/app");
+        client.generate_manifest(env.request()).await.unwrap();
+    };
+    made(&mut client, 2, B).await;
+    let renders = server.renders().await;
+    assert!(!renders.to_string().contains("hunter2"), "{renders}");
+    let shown = &renders[0];
+    assert_eq!((&shown["stage"], &shown["collection"]), (&json!("shop:dev"), &json!(B)));
+    // Of the Freight, wherever it stands; of the rest, what may be shown.
+    let images = json!({ "used": ["shop/web"], "others": ["ghcr.io/acme/tool"], "moreOthers": 1 });
+    assert_eq!(shown["images"], images);
+
+    // The last one counts.
+    world.put_quietly(stage("dev", Some(3), &[C, B, A]));
+    made(&mut client, 3, C).await;
+    let renders = server.renders().await;
+    assert_eq!((renders.as_array().unwrap().len(), &renders[0]["collection"]), (1, &json!(C)));
+    server.end().await;
+}
+
+#[tokio::test]
 async fn what_was_sent_and_what_was_read_is_shown_in_both_layouts() {
     let declared = |paths: Option<&str>| {
         let world = world();
@@ -313,14 +346,16 @@ async fn what_was_sent_and_what_was_read_is_shown_in_both_layouts() {
     let mut shown = renders[0].clone();
     shown.as_object_mut().unwrap().shift_remove("checks");
     let expected = json!({
-        "namespace": "argocd", "application": "web", "path": "teams/a/app", "sent": "",
+        "namespace": "argocd", "application": "web", "repository": "https://git.example.com/app", "path": "teams/a/app", "sent": "",
+        "stage": "shop:dev", "collection": B, "images": { "used": ["shop/web"], "others": [] },
         "bytesReceived": size, "bytesRead": POD.len(), "pathsRead": ["teams/a/app"], "manifestGeneratePaths": ".",
     });
     assert_eq!((shown, warned), (expected, vec!["UploadLarge".into()]));
 
     let (renders, size, warned) = rendered(Some("."), "", &[("pod.yaml", POD)]).await;
     let expected = json!([{
-        "namespace": "argocd", "application": "web", "path": "teams/a/app", "sent": "teams/a/app", "checks": [],
+        "namespace": "argocd", "application": "web", "repository": "https://git.example.com/app", "path": "teams/a/app", "sent": "teams/a/app", "checks": [],
+        "stage": "shop:dev", "collection": B, "images": { "used": ["shop/web"], "others": [] },
         "bytesReceived": size, "bytesRead": POD.len(), "pathsRead": ["teams/a/app"], "manifestGeneratePaths": ".",
     }]);
     assert_eq!((renders, warned), (expected, vec![]));

@@ -3,42 +3,29 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kube::Api;
 use wharfinger_api::additions::PLUGIN;
 use wharfinger_api::argocd::{Application, Sources as _};
-use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Stage, StageStatus};
+use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, Stage};
 use wharfinger_core::check::{Check, Code, State};
 use wharfinger_core::claim::{StageName, authorized_stages, ours, the_stage};
 use wharfinger_core::converge::{Situation, progress, render_failed};
 
-use super::{passed, unseen};
+use super::passed;
+use super::seen::Sight;
 use crate::exit::Failure;
 use crate::session::Session;
 
-pub async fn look(session: &Session) -> Result<Vec<Check>, Failure> {
-    let apps: Vec<Application> = session.applications().await?;
-    let mut stages: BTreeMap<StageName, Option<StageStatus>> = BTreeMap::new();
-    let mut checks = Vec::new();
-    for name in apps.iter().filter_map(|app| authorized_stages(app).ok()).flatten() {
-        if stages.contains_key(&name) {
-            continue;
-        }
-        let api: Api<Stage> = Api::namespaced(session.client().await?.clone(), &name.project);
-        match api.get_opt(&name.stage).await {
-            Ok(stage) => {
-                stages.insert(name, stage.map(|stage| stage.status.unwrap_or_default()));
-            }
-            Err(e) => checks.push(unseen(Code::StageMissing, &format!("Stage {name}"), &e)?),
-        }
-    }
-    checks.extend(judge(&apps, &stages, session.now()));
+pub async fn look(session: &Session, sight: &Sight) -> Result<Vec<Check>, Failure> {
+    let seen = sight.seen(session).await?;
+    let mut checks: Vec<Check> = seen.unseen.values().cloned().collect();
+    checks.extend(judge(&seen.applications, &seen.stages, session.now()));
     Ok(checks)
 }
 
 /// `stages` holds what was asked for: nothing where there is no such Stage. One that could not be read is not in it.
 fn judge(
     apps: &[Application],
-    stages: &BTreeMap<StageName, Option<StageStatus>>,
+    stages: &BTreeMap<StageName, Option<Stage>>,
     now: Timestamp,
 ) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -68,7 +55,7 @@ fn judge(
 fn wrong(
     app: &Application,
     rendered: bool,
-    stages: &BTreeMap<StageName, Option<StageStatus>>,
+    stages: &BTreeMap<StageName, Option<Stage>>,
     now: Timestamp,
 ) -> Option<Check> {
     if !rendered {
@@ -88,7 +75,8 @@ fn wrong(
         Ok(name) => name,
         Err(check) => return Some(check),
     };
-    let Some(status) = stages.get(&name)? else { return Some(missing(&name)) };
+    let Some(stage) = stages.get(&name)? else { return Some(missing(&name)) };
+    let status = stage.status.clone().unwrap_or_default();
     if let Some(failure) = render_failed(app) {
         let message = app.status.conditions.iter().find(|c| c.kind == "ComparisonError");
         let message = message.map(|c| c.message.as_str()).unwrap_or_default();
@@ -98,7 +86,7 @@ fn wrong(
                 .fix(format!("Look whether the plugin {PLUGIN} answers, and what its log says")),
         );
     }
-    let situation = Situation { app, stage: &name, status, promotion: None, now };
+    let situation = Situation { app, stage: &name, status: &status, promotion: None, now };
     let check = progress(&situation).check;
     (check.state != State::Passed).then_some(check)
 }
@@ -136,13 +124,15 @@ mod tests {
     #[test]
     fn what_is_wrong_with_an_application_is_told() {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        let status: StageStatus = serde_json::from_value(json!({
+        let status = json!({
             "freightHistory": [{ "id": ID, "items": {} }],
             "assignment": { "generation": 1, "collection": ID, "assignedAt": "2026-11-21T11:00:00Z" },
-        }))
-        .unwrap();
+        });
+        let stage = json!({ "apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Stage", "metadata": {},
+            "spec": { "requestedFreight": [] }, "status": status });
+        let stage: Stage = serde_json::from_value(stage).unwrap();
         let stages = BTreeMap::from([
-            ("shop:dev".parse().unwrap(), Some(status)),
+            ("shop:dev".parse().unwrap(), Some(stage)),
             ("shop:gone".parse().unwrap(), None),
         ]);
         let check = |app: Application, expected: Option<(Code, State)>| {

@@ -8,7 +8,8 @@ use serde_json::Value;
 use wharfinger_api::additions::PLUGIN;
 use wharfinger_core::check::{Check, Code, State};
 
-use super::{passed, unseen, uploads, warning};
+use super::seen::Sight;
+use super::{images, neighbours, not_seen, passed, renders, revision, unseen, uploads, warning};
 use crate::exit::Failure;
 use crate::session::Session;
 
@@ -16,7 +17,11 @@ pub(super) const REPO_SERVER: &str = "argocd-repo-server";
 const ATTEMPTS: &str = "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS";
 const PATHS: &str = "ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS";
 
-pub async fn look(session: &Session, sidecar: Option<&str>) -> Result<Vec<Check>, Failure> {
+pub async fn look(
+    session: &Session,
+    sight: &Sight,
+    sidecar: Option<&str>,
+) -> Result<Vec<Check>, Failure> {
     let (client, namespace) = (session.client().await?.clone(), &session.global.argocd_namespace);
     let mut checks = Vec::new();
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
@@ -25,7 +30,9 @@ pub async fn look(session: &Session, sidecar: Option<&str>) -> Result<Vec<Check>
     let pods = match pods.list(&of_repo_server).await {
         Ok(list) => {
             let values = list.items.iter().filter_map(|pod| serde_json::to_value(pod).ok());
-            checks.extend(sidecars(&values.collect::<Vec<_>>(), namespace));
+            let values: Vec<Value> = values.collect();
+            checks.extend(sidecars(&values, namespace));
+            checks.extend(neighbours::judge(&values));
             list.items
         }
         Err(e) => {
@@ -34,7 +41,17 @@ pub async fn look(session: &Session, sidecar: Option<&str>) -> Result<Vec<Check>
         }
     };
     checks.extend(look_at_settings(client, namespace).await?);
-    checks.extend(uploads::look(session, sidecar, &pods).await?);
+    let seen = sight.seen(session).await;
+    if let Ok(seen) = &seen {
+        checks.extend(revision::look(session, seen).await?);
+    }
+    let (renders, told) = renders::ask(session, sidecar, &pods).await?;
+    checks.extend(told);
+    checks.extend(uploads::judge(&renders));
+    match seen {
+        Ok(seen) => checks.extend(images::look(session, seen, &renders).await?),
+        Err(failure) => checks.push(not_seen(Code::ImageUnused, failure)?),
+    }
     Ok(checks)
 }
 

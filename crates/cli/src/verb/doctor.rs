@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 use wharfinger_core::check::State;
 
+use crate::doctor::seen::Sight;
 use crate::doctor::{Finding, Part, applications, cluster, plugin, webhook};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Look, Mark, clean, documents};
@@ -39,13 +40,13 @@ const PARTS: [Part; 4] = [Part::Cluster, Part::Webhook, Part::Plugin, Part::Appl
 impl Doctor {
     pub async fn run(self, session: &Session) -> Result<Exit, Failure> {
         let Self { only, strict, sidecar } = self;
-        let mut checks = Vec::new();
+        let (sight, mut checks) = (Sight::default(), Vec::new());
         for part in PARTS.into_iter().filter(|part| only.is_empty() || only.contains(part)) {
             let found = match part {
                 Part::Cluster => cluster::look(session).await?,
                 Part::Webhook => webhook::look(session).await?,
-                Part::Plugin => plugin::look(session, sidecar.as_deref()).await?,
-                Part::Applications => applications::look(session).await?,
+                Part::Plugin => plugin::look(session, &sight, sidecar.as_deref()).await?,
+                Part::Applications => applications::look(session, &sight).await?,
             };
             checks.extend(found.into_iter().map(|check| Finding { part, check }));
         }

@@ -5,6 +5,7 @@
     reason = "a test that can't go on says so by panicking, and its helpers are tests too"
 )]
 
+mod doctor;
 mod fake;
 mod why;
 

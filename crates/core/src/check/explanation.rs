@@ -379,11 +379,17 @@ impl Code {
                 who: Some("Whoever administers Argo CD."),
                 next: "Apply manifests/argocd to Argo CD, and run wharf doctor.",
             },
+            Self::OtherPlugin => Explanation {
+                meaning: "Another plugin runs in the Pods of argocd-repo-server, beside the sidecar.",
+                rule: "repo-server knows a plugin by the name of its socket, and all sockets are in one folder that every plugin may write to. So another one can put its own in the place of ours; and a file .argocd-source.yaml in Git can name it in place of ours. Admission sees neither.",
+                who: Some("Whoever administers Argo CD."),
+                next: "Run it in an Argo CD of its own. Else trust whoever makes its image as you trust repo-server, and review .argocd-source.yaml.",
+            },
             Self::Setting => Explanation {
                 meaning: "A setting of Argo CD is not as it must be, or could be better.",
-                rule: "With Argo CD's defaults a failed render is repeated from a cache for an hour, and whole repositories are sent for each render.",
+                rule: "With Argo CD's defaults a failed render is repeated from a cache for an hour, whole repositories are sent for each render, and whoever may sync an Application may choose its revision where the Freight pins none.",
                 who: Some("Whoever administers Argo CD."),
-                next: "Set what the text says, as manifests/argocd does, and run wharf doctor.",
+                next: "Set what the text says; most of it is in manifests/argocd. Then run wharf doctor.",
             },
             Self::ClockSkew => Explanation {
                 meaning: "The clocks of two machines differ.",

@@ -16,7 +16,13 @@ pub fn normalise_image(url: &str) -> String {
     repository(&lower_case(url)).unwrap_or_else(|| url.to_owned())
 }
 
-/// The same for text that was cleaned before; `None` when it is no image reference.
+/// Whether text is a repository of images. A URL is none, nor is whatever has a user or a password in it.
+pub fn is_image(text: &str) -> bool {
+    // `https:` would pass for a registry.
+    !text.contains("//") && repository(&lower_case(text)).is_some()
+}
+
+/// [`normalise_image`] for text that was cleaned before; `None` when it is no image reference.
 pub(super) fn repository(text: &str) -> Option<String> {
     let Repository { registry, path } = tagged(text).or_else(|| digested(text))?;
     if DOCKER_HUB_NAMES.contains(&registry) {

@@ -45,6 +45,24 @@ fn a_git_url_that_is_not_understood_comes_back_as_given() {
 }
 
 #[test]
+fn the_name_of_an_image_is_no_url_and_has_no_password() {
+    for (text, expected) in [
+        ("nginx", true),
+        ("shop/web", true),
+        ("ghcr.io/shop/web", true),
+        ("localhost:5000/web", true),
+        ("https://ghcr.io/shop/web", false),
+        ("ana@ghcr.io/x", false),
+        ("ana:hunter2@ghcr.io/x", false),
+        ("ana:hunter/2", false),
+        ("two words", false),
+        ("", false),
+    ] {
+        assert_eq!(is_image(text), expected, "{text:?}");
+    }
+}
+
+#[test]
 fn images_are_compared_without_tag_digest_and_docker_hub() {
     let digest = format!("sha256:{}", "0".repeat(64));
     for (url, expected) in [
