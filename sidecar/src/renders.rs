@@ -18,15 +18,23 @@ use wharfinger_render::Read;
 
 use crate::asked::AppName;
 
-/// As many sources as one repo-server ever has. Of more, the oldest go.
+/// As many sources as one repo-server ever has, and as much as they come to unless somebody means harm. Of more, the oldest
+/// go.
 const MOST: usize = 10_000;
+const BYTES: usize = 32 << 20;
 
 #[derive(Clone, Default)]
 pub struct Renders {
     clock: Clock,
     /// What renders, by name, and its version.
     tools: BTreeMap<&'static str, String>,
-    last: Arc<Mutex<BTreeMap<Source, Render>>>,
+    last: Arc<Mutex<Last>>,
+}
+
+#[derive(Default)]
+struct Last {
+    renders: BTreeMap<Source, Render>,
+    bytes: usize,
 }
 
 /// Which source: with its path, and of its repository a hash, since a URL may hold a secret.
@@ -76,7 +84,7 @@ impl Renders {
         let (last, tools) = (Arc::clone(&self.last), self.tools.clone());
         let list = async move || {
             let last = last.lock().unwrap_or_else(PoisonError::into_inner);
-            let all: Vec<_> = last.values().cloned().collect();
+            let all: Vec<_> = last.renders.values().cloned().collect();
             Json(serde_json::json!({ "tools": tools, "renders": all }))
         };
         Router::new().route("/renders", get(list))
@@ -91,6 +99,7 @@ impl Renders {
         rendered: Rendered,
     ) -> Vec<Check> {
         let Sent { repository, path, above, declared, received } = sent;
+        let paths = paths::told(path, &read.paths);
         let checks = paths::judge(&Upload {
             namespace: &app.namespace,
             application: &app.name,
@@ -99,7 +108,7 @@ impl Renders {
             sent: above,
             received,
             read: read.size,
-            paths: &read.paths,
+            paths: &paths,
         });
         let render = Render {
             namespace: app.namespace.clone(),
@@ -109,24 +118,49 @@ impl Renders {
             sent: above.to_owned(),
             bytes_received: received,
             bytes_read: read.size,
-            paths_read: read.paths.clone(),
-            manifest_generate_paths: paths::value(path, &read.paths),
+            manifest_generate_paths: paths::value(path, &paths),
+            paths_read: paths.into_owned(),
             checks: checks.clone(),
             rendered,
             time: self.clock.now(),
         };
         let source = (app.clone(), path.to_owned(), Sha256::digest(repository).into());
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = last.insert(source, render).map(|before| before.checks).unwrap_or_default();
-        if last.len() > MOST
-            && let Some(oldest) = last.iter().min_by_key(|(_, render)| render.time)
-        {
-            let oldest = oldest.0.clone();
-            last.remove(&oldest);
-        }
+        let before = last.insert(source, render);
         let said =
             |check: &Check| before.iter().any(|b| (b.code, &b.fix) == (check.code, &check.fix));
         checks.into_iter().filter(|check| !said(check)).collect()
+    }
+}
+
+impl Last {
+    /// What is wrong with the paths is what is returned, as it was the last time.
+    fn insert(&mut self, source: Source, render: Render) -> Vec<Check> {
+        self.bytes += render.size();
+        let before = self.renders.insert(source, render);
+        self.bytes -= before.as_ref().map_or(0, Render::size);
+        while self.renders.len() > MOST || self.bytes > BYTES {
+            let oldest = self.renders.iter().min_by_key(|(_, render)| render.time);
+            let Some(oldest) = oldest.map(|(source, _)| source.clone()) else { break };
+            self.bytes -= self.renders.remove(&oldest).as_ref().map_or(0, Render::size);
+        }
+        before.map(|before| before.checks).unwrap_or_default()
+    }
+}
+
+impl Render {
+    /// About as many bytes as it takes.
+    fn size(&self) -> usize {
+        let images = &self.rendered.images;
+        let lists = [&self.paths_read, &images.used, &images.others].into_iter().flatten();
+        let checks = self.checks.iter().flat_map(|check| [&check.text, &check.fix]);
+        let all = lists.chain(checks).chain([
+            &self.repository,
+            &self.path,
+            &self.sent,
+            &self.manifest_generate_paths,
+        ]);
+        size_of::<Self>() + all.map(|text| text.len() + size_of::<String>()).sum::<usize>()
     }
 }
 
@@ -154,8 +188,49 @@ mod tests {
         assert_eq!(tell(b, 1_000_000).len(), 1, "another source is new");
         assert_eq!(tell(a, 1_000_000), []);
         let last = renders.last.lock().unwrap();
-        let shown: Vec<&str> = last.values().map(|render| render.repository.as_str()).collect();
+        let shown: Vec<&str> =
+            last.renders.values().map(|render| render.repository.as_str()).collect();
         assert_eq!(shown.len(), 2);
         assert!(shown.contains(&a) && shown.contains(&"https://git.example/b"), "{shown:?}");
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_the_oldest_go() {
+        let render = |time: &str, paths: &[&str]| Render {
+            namespace: "argocd".into(),
+            application: "web".into(),
+            repository: String::new(),
+            path: String::new(),
+            sent: String::new(),
+            bytes_received: 0,
+            bytes_read: 0,
+            paths_read: paths.iter().map(|path| (*path).to_owned()).collect(),
+            manifest_generate_paths: String::new(),
+            checks: vec![],
+            rendered: Rendered {
+                stage: "shop:dev".into(),
+                collection: "c".into(),
+                images: Found::default(),
+            },
+            time: format!("2026-11-21T10:{time}:00Z").parse().unwrap(),
+        };
+        let source = |path: &str| {
+            let app = AppName { namespace: "argocd".into(), name: "web".into() };
+            (app, path.to_owned(), [0; 32])
+        };
+        let mut last = Last::default();
+        let half = "x".repeat(BYTES / 2);
+        last.insert(source("old"), render("00", &[]));
+        let empty = last.bytes;
+        last.insert(source("new"), render("02", &[&half]));
+        last.insert(source("newer"), render("03", &[]));
+        // In place of another one, it does not count twice.
+        last.insert(source("new"), render("02", &[&half]));
+        assert_eq!(last.renders.len(), 3);
+        last.insert(source("between"), render("01", &[&half]));
+        let left: Vec<&str> = last.renders.keys().map(|(_, path, _)| path.as_str()).collect();
+        assert_eq!(left, ["new", "newer"]);
+        last.insert(source("new"), render("04", &[]));
+        assert_eq!(last.bytes, 2 * empty);
     }
 }

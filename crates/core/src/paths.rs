@@ -3,6 +3,7 @@
 //! Argo CD sends the folder that all paths of the annotation have in common, or, without it, the whole repository. And a
 //! commit that touches none of them is not rendered.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::check::{Check, Code, State};
@@ -86,7 +87,7 @@ pub fn judge(upload: &Upload<'_>) -> Vec<Check> {
 /// The value of the annotation by which everything that is read is sent, and not more than need be.
 pub fn value(path: &str, paths: &[String]) -> String {
     let all = outermost(paths.iter().map(String::as_str).chain([path]));
-    let mut told: Vec<String> = all.into_iter().map(|p| told(path, p)).collect();
+    let mut told: Vec<String> = all.into_iter().map(|p| way(path, p)).collect();
     // The source's own folder comes first, as everybody writes it.
     told.sort_by_key(|p| p != ".");
     told.join(";")
@@ -107,6 +108,17 @@ pub fn join(from: &str, path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
+/// In bytes. Nobody pastes more than that.
+const LONGEST: usize = 64 << 10;
+
+/// The paths that were read, as they are told: where they are very many, the folder that all of them lie in.
+pub fn told<'p>(path: &str, paths: &'p [String]) -> Cow<'p, [String]> {
+    if paths.iter().map(String::len).sum::<usize>() <= LONGEST {
+        return paths.into();
+    }
+    vec![common(path, paths.iter().map(String::as_str)).to_owned()].into()
+}
+
 /// Paths without those that lie in another one of them.
 pub fn outermost<'p>(paths: impl Iterator<Item = &'p str>) -> Vec<&'p str> {
     let all: BTreeSet<&str> = paths.collect();
@@ -118,7 +130,7 @@ pub fn outermost<'p>(paths: impl Iterator<Item = &'p str>) -> Vec<&'p str> {
 }
 
 /// A path, told from the source's folder, or from the root where they have only that in common.
-fn told(from: &str, to: &str) -> String {
+fn way(from: &str, to: &str) -> String {
     let [from, to] =
         [from, to].map(|path| path.split('/').filter(|p| !p.is_empty()).collect::<Vec<_>>());
     let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
@@ -200,6 +212,14 @@ mod tests {
         check("a/b", &["a"], "..");
         check("a/b", &[""], "/");
         check("a", &["a", "b/c", "b/c/d", "b/d"], ".;/b/c;/b/d");
+    }
+
+    #[test]
+    fn very_many_paths_are_told_by_the_folder_they_are_in() {
+        let paths = |n: usize| (0..n).map(|n| format!("a/b/{n:05}")).collect::<Vec<_>>();
+        assert_eq!(*told("a/c", &paths(3)), paths(3));
+        assert_eq!(*told("a/c", &paths(10_000)), ["a"]);
+        assert_eq!(value("a/c", &told("a/c", &paths(10_000))), "..");
     }
 
     #[test]

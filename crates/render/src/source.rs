@@ -86,7 +86,7 @@ impl Place<'_> {
                 format!("{name} names {entry:?}, which is not there")
             }
             Some(path) => {
-                let more = self.hand_over([self.within(from), path]);
+                let more = self.hand_over(&[self.within(from), path]);
                 format!("{name} names {entry:?}, which {more}")
             }
         };
@@ -105,11 +105,11 @@ impl Place<'_> {
     fn beyond(self, files: &Files, name: &str) -> Option<RenderError> {
         let to = files.leads_out(name)?;
         let text = format!("{} is a link to /{to}, which ", self.within(name));
-        Some(RenderError::Input(text + &self.hand_over([self.within(name), to])))
+        Some(RenderError::Input(text + &self.hand_over(&[self.within(name), to])))
     }
 
-    fn hand_over(self, read: [String; 2]) -> String {
-        let wanted = paths::value(&self.within(self.folder), &read);
+    fn hand_over(self, read: &[String]) -> String {
+        let wanted = paths::value(&self.within(self.folder), read);
         format!(
             "is not among the files that Argo CD handed over: they are those of the folder {}. If it is in the repository, set the annotation {MANIFEST_GENERATE_PATHS} to {wanted:?}, and add whatever else is read",
             self.above

@@ -213,7 +213,8 @@ async fn what_links_lead_to_is_read_and_what_was_not_handed_over_is_asked_for_wh
         target: Target { name: "web".into(), ..Target::default() },
         ..inputs("app")
     };
-    let all: [(Inputs, Vec<(&str, &str)>, &[&str]); 3] = [
+    type Case<'c> = (Inputs, Vec<(&'c str, &'c str)>, &'c [&'c str]);
+    let all: [Case<'_>; 3] = [
         (
             inputs("app"),
             vec![("app/a.yaml", "-> ../shared/a.yaml"), ("shared/a.yaml", MAP)],
