@@ -1,5 +1,6 @@
 //! Work that keeps a processor busy, away from the threads that answer.
 
+use std::panic::resume_unwind;
 use std::thread;
 
 use tokio::sync::oneshot;
@@ -25,6 +26,34 @@ pub(crate) async fn blocking<T: Send + 'static>(
     })
 }
 
+/// So many items are not worth a thread.
+const FEW: usize = 32;
+
+/// Does the same with each item, on all processors where there are many. What comes of it is in the order of the items.
+pub(crate) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let share = items.len().div_ceil(processors).max(FEW);
+    let all = |items: &[T]| items.iter().map(&work).collect::<Vec<R>>();
+    let all = &all;
+    thread::scope(|scope| {
+        let mut shares = items.chunks(share);
+        // One is done here, meanwhile.
+        let own = shares.next_back().unwrap_or_default();
+        let others = shares.map(|share| {
+            let thread = thread::Builder::new().name("render".into()).stack_size(STACK);
+            (share, thread.spawn_scoped(scope, move || all(share)))
+        });
+        let others: Vec<_> = others.collect();
+        let own = all(own);
+        let done = others.into_iter().flat_map(|(share, thread)| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // There are too many threads already.
+            Err(_) => all(share),
+        });
+        done.chain(own).collect()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +63,21 @@ mod tests {
         let error = blocking(|| assert_eq!(1, 2)).await.unwrap_err().to_string();
         assert!(error.contains("panic"), "{error}");
         assert_eq!(blocking(|| 1).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn many_are_done_in_their_order_and_a_panic_among_them_is_an_error() {
+        for count in [0, 1, FEW, FEW + 1, 1000] {
+            let items: Vec<usize> = (0..count).collect();
+            assert_eq!(
+                each(&items, |item| item * 2),
+                (0..count).map(|n| n * 2).collect::<Vec<_>>()
+            );
+        }
+        for bad in [0, 999] {
+            let items: Vec<usize> = (0..1000).collect();
+            let error = blocking(move || each(&items, |item| assert_ne!(*item, bad))).await;
+            assert!(error.unwrap_err().to_string().contains("panic"), "{bad}");
+        }
     }
 }

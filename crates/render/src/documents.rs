@@ -7,6 +7,7 @@ use serde_json::{Number, Value};
 use serde_saphyr::options::DuplicateKeyPolicy;
 
 use crate::RenderError;
+use crate::blocking::each;
 use node::Node;
 
 /// The objects in `text`, lists taken apart. `name` tells a person where the text comes from.
@@ -21,11 +22,13 @@ pub fn objects(name: &str, text: &str) -> Result<Vec<Value>, RenderError> {
         take_apart(whole(value), 0, &mut objects).map_err(|what| failed(at + 1, &what))?;
     }
     let documents = stream::yaml(rest).map_err(|(at, what)| failed(first + at, &what))?;
-    for (at, document) in documents.iter().enumerate() {
+    // Nearly all of the time that we take for the output of a tool.
+    let parsed = each(&documents, |document| parse(document));
+    for (at, (document, parsed)) in documents.iter().zip(parsed).enumerate() {
         let number = first + at;
         let failed =
             |what: &str| RenderError::input(format!("{}: {what}", place(name, number, document)));
-        let Some(value) = parse(document).map_err(|e| failed(&format!("not YAML: {e}")))? else {
+        let Some(value) = parsed.map_err(|e| failed(&format!("not YAML: {e}")))? else {
             continue;
         };
         take_apart(value, 0, &mut objects).map_err(|what| failed(&what))?;
