@@ -66,21 +66,25 @@ impl Place<'_> {
     /// Where an entry leads that is told from the Application's folder or, with a slash before it, from the repository's
     /// root; nothing where that was not handed over.
     pub(crate) fn locate(self, entry: &str) -> Option<String> {
-        let path = self.in_repository(self.folder, entry)?;
+        self.handed_over(&self.in_repository(self.folder, entry)?)
+    }
+
+    /// The same of a path from the repository's root.
+    fn handed_over(self, path: &str) -> Option<String> {
         match self.above {
-            "" => Some(path),
+            "" => Some(path.to_owned()),
             above => path.strip_prefix(above)?.strip_prefix('/').map(str::to_owned),
         }
     }
 
     /// Something is not there that `name` names as `entry`, looking from a folder of the files.
     pub(crate) fn missing(self, files: &Files, name: &str, entry: &str, from: &str) -> RenderError {
-        let path =
-            if entry.starts_with('/') { self.locate(entry) } else { files::join(from, entry) };
-        if let Some(beyond) = path.and_then(|path| self.beyond(files, &path)) {
+        let path = self.in_repository(from, entry);
+        let here = path.as_deref().and_then(|path| self.handed_over(path));
+        if let Some(beyond) = here.and_then(|here| self.beyond(files, &here)) {
             return beyond;
         }
-        let text = match self.in_repository(from, entry) {
+        let text = match path {
             None => format!("{name} names {entry:?}, which lies outside of the repository"),
             Some(_) if self.above.is_empty() => {
                 format!("{name} names {entry:?}, which is not there")
