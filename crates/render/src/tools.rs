@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -134,8 +135,20 @@ impl Program {
     }
 }
 
-/// Files on a disk, for a tool that can't do without. Gone when dropped.
-pub(crate) struct Work(TempDir);
+/// Files on a disk, for a tool that can't do without. They are removed when it is dropped, but nobody waits for that.
+pub(crate) struct Work {
+    /// There until then.
+    folder: Option<TempDir>,
+    path: PathBuf,
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        if let (Some(folder), Ok(runtime)) = (self.folder.take(), Handle::try_current()) {
+            drop(runtime.spawn_blocking(move || drop(folder)));
+        }
+    }
+}
 
 impl Work {
     /// Writes files down. Names are plain by construction, so nothing can land elsewhere. Blocks.
@@ -144,7 +157,8 @@ impl Work {
     ) -> Result<Self, RenderError> {
         let failed =
             |e: std::io::Error| RenderError::internal("can't write files down for a tool", &e);
-        let work = Self(tempfile::Builder::new().prefix("wharfinger-").tempdir().map_err(failed)?);
+        let folder = tempfile::Builder::new().prefix("wharfinger-").tempdir().map_err(failed)?;
+        let work = Self { path: folder.path().to_owned(), folder: Some(folder) };
         std::fs::create_dir(work.home()).map_err(failed)?;
         std::fs::create_dir(work.source()).map_err(failed)?;
         let mut made = String::new();
@@ -186,11 +200,11 @@ impl Work {
     }
 
     fn source(&self) -> PathBuf {
-        self.0.path().join("source")
+        self.path.join("source")
     }
 
     fn home(&self) -> PathBuf {
-        self.0.path().join("home")
+        self.path.join("home")
     }
 
     /// What is taken out of a tool's words, so that they speak of the repository.

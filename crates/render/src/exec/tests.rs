@@ -87,8 +87,16 @@ async fn its_environment_is_what_we_say_and_nothing_else() {
     let out = String::from_utf8(output(&tool).await.unwrap()).unwrap();
     let mut names: Vec<&str> = out.lines().filter_map(|line| line.split('=').next()).collect();
     names.sort_unstable();
-    let known =
-        ["ALL_PROXY", "GOMAXPROCS", "GOMEMLIMIT", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "TMPDIR"];
+    let known = [
+        "ALL_PROXY",
+        "GOGC",
+        "GOMAXPROCS",
+        "GOMEMLIMIT",
+        "HOME",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "TMPDIR",
+    ];
     assert_eq!(names, known, "{out}");
 }
 
