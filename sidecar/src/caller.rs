@@ -45,13 +45,13 @@ impl RepoServer<'_> {
         let Self { namespace, revision, kube_version, api_versions } = *self;
         let name = app.name_for(namespace);
         let project = if app.spec.project.is_empty() { "default" } else { &app.spec.project };
-        let destination = app.spec.other.get("destination").and_then(|d| d["namespace"].as_str());
+        let destination = app.spec.destination.as_ref();
         let short = |length| revision.get(..length).unwrap_or(revision);
         let parameters = source.0.get("plugin").map(|p| p["parameters"].to_string());
         let own = source.env().map(|(name, value)| (format!("ARGOCD_ENV_{name}"), value));
         [
             ("ARGOCD_APP_NAME", name.as_str()),
-            ("ARGOCD_APP_NAMESPACE", destination.unwrap_or_default()),
+            ("ARGOCD_APP_NAMESPACE", destination.map_or("", |d| d.namespace.as_str())),
             ("ARGOCD_APP_PROJECT_NAME", project),
             ("ARGOCD_APP_REVISION", revision),
             ("ARGOCD_APP_REVISION_SHORT", short(7)),

@@ -14,7 +14,7 @@ use http::StatusCode;
 use tokio::time::{timeout, timeout_at};
 use tracing::{error, info, warn};
 use ulid::Ulid;
-use wharfinger_core::admission::{Allowed, Facts, Identities, Verdict, mutate, validate};
+use wharfinger_core::admission::{Allowed, Facts, Identities, Object, Verdict, mutate, validate};
 use wharfinger_core::check::{Check, Code};
 use wharfinger_daemon::Clock;
 
@@ -168,11 +168,10 @@ impl<F: Find + Act> Service<F> {
 
     fn allow(&self, request: &Request, allowed: Allowed) -> Result<Reviewed, Check> {
         let Allowed { warnings, events, object, effect: _ } = allowed;
-        let patch = request
-            .object
-            .as_ref()
-            .zip(object.as_ref())
-            .map(|(sent, wanted)| json_patch::diff(sent, wanted));
+        let unread = |e| unavailable(format!("the object can't be read: {e}"));
+        let sent = request.object.as_ref().filter(|_| object.is_some());
+        let sent = sent.map(Object::value).transpose().map_err(unread)?;
+        let patch = sent.zip(object.as_ref()).map(|(sent, wanted)| json_patch::diff(sent, wanted));
         let reviewed = Reviewed::allow(request.uid.clone(), &warnings, patch.as_ref());
         let reviewed =
             reviewed.map_err(|e| unavailable(format!("the patch can't be written: {e}")))?;

@@ -75,6 +75,7 @@ async fn write(client: Client, mut events: Receiver<Event>, last: Shutdown) -> a
 /// Each is an event of its own: in a series only the first would say who.
 fn about(request: &Request, event: &admission::Event) -> Event {
     let object = request.object.as_ref().or(request.old_object.as_ref());
+    let object = object.and_then(|object| object.value().ok());
     let text = |path: &str| {
         object.and_then(|o| o.pointer(path)).and_then(Value::as_str).map(str::to_owned)
     };

@@ -2,15 +2,12 @@
 //!
 //! Types of our own: those of kube-core write a patch as a list of numbers, which the API server does not take.
 
-mod object;
-
 use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use wharfinger_core::admission::{Kind, Operation, Review};
+use wharfinger_core::admission::{Kind, Object, Operation, Review};
 use wharfinger_core::check::Check;
 use wharfinger_core::terminal::clean;
 
@@ -35,10 +32,10 @@ pub struct Request {
     pub(crate) namespace: String,
     pub(crate) operation: String,
     pub(crate) user_info: User,
-    #[serde(default, deserialize_with = "object::read")]
-    pub(crate) object: Option<Value>,
-    #[serde(default, deserialize_with = "object::read")]
-    pub(crate) old_object: Option<Value>,
+    #[serde(default)]
+    pub(crate) object: Option<Object>,
+    #[serde(default)]
+    pub(crate) old_object: Option<Object>,
     #[serde(default)]
     pub(crate) dry_run: Option<bool>,
 }
@@ -68,8 +65,9 @@ pub struct NoReview(pub(crate) String);
 
 impl Request {
     pub fn read(body: &[u8]) -> Result<Self, NoReview> {
-        let review: AdmissionReview = serde_json::from_slice(body)
-            .map_err(|e| NoReview(format!("not an AdmissionReview: {e}")))?;
+        let not = |e: &dyn std::fmt::Display| NoReview(format!("not an AdmissionReview: {e}"));
+        let body = std::str::from_utf8(body).map_err(|e| not(&e))?;
+        let review: AdmissionReview = serde_json::from_str(body).map_err(|e| not(&e))?;
         if (review.api_version.as_str(), review.kind.as_str())
             != ("admission.k8s.io/v1", "AdmissionReview")
         {

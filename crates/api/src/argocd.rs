@@ -1,5 +1,5 @@
-//! The fields of Argo CD's `Application` that Wharfinger reads or writes. Everything else in an Application is carried
-//! along unread: a source is kept whole, because a merge patch replaces lists whole.
+//! The fields of Argo CD's `Application` that Wharfinger reads or writes. What is written is patched, so all else stays as
+//! it is. A source is kept whole, because a merge patch replaces lists whole.
 
 use std::collections::BTreeMap;
 
@@ -36,8 +36,21 @@ pub struct ApplicationSpec {
     pub sync_policy: Option<SyncPolicy>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision_history_limit: Option<i64>,
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Destination>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_hydrator: Option<Value>,
+}
+
+/// Where an Application is deployed: a cluster by its address or by its name, and a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destination {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub server: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
 }
 
 /// One source, whole. Two sources are equal when Argo CD would see them as equal JSON.
@@ -88,8 +101,6 @@ pub struct SyncPolicy {
     pub sync_options: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Value>,
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -100,8 +111,6 @@ pub struct Automated {
     pub enabled: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune: Option<bool>,
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
 }
 
 /// A requested operation (`.operation`), or the echo of one (`.status.operationState.operation`).
@@ -114,8 +123,6 @@ pub struct Operation {
     pub initiated_by: InitiatedBy,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub info: Vec<Info>,
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -134,8 +141,8 @@ pub struct SyncOperation {
     pub manifests: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Value>,
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -315,7 +315,8 @@ pub(crate) fn origin_key(namespace: &str, origin: &FreightOrigin) -> Key {
 pub(crate) fn prune_application(app: &mut Application) {
     app.metadata.managed_fields = None;
     app.metadata.labels = None;
-    app.spec.other.clear();
+    app.spec.destination = None;
+    app.spec.source_hydrator = None;
     if let Some(annotations) = &mut app.metadata.annotations {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }

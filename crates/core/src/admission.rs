@@ -13,6 +13,7 @@ mod faults;
 mod freight;
 mod legacy;
 mod namespace;
+mod object;
 mod owner;
 mod project;
 mod project_config;
@@ -38,6 +39,7 @@ use crate::check::{Check, Code};
 use crate::claim::StageName;
 
 pub use facts::{Fact, Facts, Named, Namespace, Question, Verb};
+pub use object::Object;
 
 /// A write that wants to be admitted.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +49,9 @@ pub struct Review<'a> {
     /// The user name of the writer. Its groups matter to nobody but the authorizer.
     pub user: &'a str,
     /// The object before; absent on CREATE.
-    pub old: Option<&'a Value>,
+    pub old: Option<&'a Object>,
     /// The object after; absent on DELETE.
-    pub new: Option<&'a Value>,
+    pub new: Option<&'a Object>,
     /// Nothing will be stored, so nothing must be reported as having happened.
     pub dry_run: bool,
     /// When it is judged.
@@ -245,12 +247,22 @@ impl<'a> Context<'a> {
 
     /// The object before, understood.
     fn before<T: DeserializeOwned>(&self) -> Result<Option<T>, Stop> {
-        self.review.old.map(|old| read(old, "as it is stored")).transpose()
+        stored(self.review.old, Object::read)
     }
 
     /// The object after, understood.
     fn after<T: DeserializeOwned>(&self) -> Result<Option<T>, Stop> {
-        self.review.new.map(|new| read(new, "as it was sent")).transpose()
+        sent(self.review.new, Object::read)
+    }
+
+    /// The object before, as it is.
+    fn old(&self) -> Result<Option<&'a Value>, Stop> {
+        stored(self.review.old, Object::value)
+    }
+
+    /// The object after, as it is.
+    fn new(&self) -> Result<Option<&'a Value>, Stop> {
+        sent(self.review.new, Object::value)
     }
 
     /// The writer, as events and annotations name people.
@@ -259,15 +271,20 @@ impl<'a> Context<'a> {
     }
 
     /// Whether a field is not as it is stored. What is stored is not judged again: it may be older than the rule.
-    fn changes(&self, field: &str) -> bool {
-        let at = |object: Option<&'a Value>| object.and_then(|o| o.get(field));
-        self.review.old.is_none() || at(self.review.old) != at(self.review.new)
+    fn changes(&self, field: &str) -> Result<bool, Stop> {
+        Ok(self.review.old.is_none() || !self.same(&[field])?)
+    }
+
+    /// Whether the object says the same before and after.
+    fn same(&self, path: &[&str]) -> Result<bool, Stop> {
+        let Review { old, new, .. } = *self.review;
+        Object::same(old, new, path).map_err(|e| unreadable("as it was sent", &e))
     }
 
     /// The namespace of the object: its Project.
     fn project(&self) -> &'a str {
         let object = self.review.new.or(self.review.old);
-        let namespace = object.and_then(|o| o.pointer("/metadata/namespace"));
+        let namespace = object.and_then(|o| o.at(&["metadata", "namespace"]).ok().flatten());
         namespace.and_then(Value::as_str).unwrap_or_default()
     }
 
@@ -339,6 +356,22 @@ fn read<T: DeserializeOwned>(object: &Value, which: &str) -> Result<T, Stop> {
     T::deserialize(object).map_err(|e| unreadable(which, &e.to_string()))
 }
 
+/// Something about the object before, where there is one.
+fn stored<'a, T>(
+    object: Option<&'a Object>,
+    ask: impl FnOnce(&'a Object) -> Result<T, String>,
+) -> Result<Option<T>, Stop> {
+    object.map(ask).transpose().map_err(|e| unreadable("as it is stored", &e))
+}
+
+/// Something about the object after, where there is one.
+fn sent<'a, T>(
+    object: Option<&'a Object>,
+    ask: impl FnOnce(&'a Object) -> Result<T, String>,
+) -> Result<Option<T>, Stop> {
+    object.map(ask).transpose().map_err(|e| unreadable("as it was sent", &e))
+}
+
 fn unreadable(which: &str, why: &str) -> Stop {
     // The text of an error may repeat what was sent, at any length.
     let why: String = why.chars().take(200).collect();
@@ -349,7 +382,7 @@ fn unreadable(which: &str, why: &str) -> Stop {
 
 /// Annotations that mean something only because nobody can change them later.
 fn kept(context: &Context<'_>, keys: &[&str]) -> Result<(), Stop> {
-    let Review { old, new, .. } = *context.review;
+    let (old, new) = (context.old()?, context.new()?);
     let changed =
         keys.iter().find(|key| Context::annotation(old, key) != Context::annotation(new, key));
     match changed {

@@ -246,7 +246,7 @@ fn deployed(app: &Application, stage: &StageName, claim: &Claim) -> bool {
 
 /// Of everything, and not on trial: what Argo CD would enter into its history.
 fn whole(sync: &SyncOperation) -> bool {
-    sync.resources.is_empty() && sync.other.get("dryRun") != Some(&Value::Bool(true))
+    sync.resources.is_empty() && sync.dry_run != Some(true)
 }
 
 pub(crate) fn auto_sync(app: &Application) -> bool {

@@ -252,6 +252,6 @@ fn named(sources: &[Source], several: bool) -> Value {
 }
 
 fn namespace(app: &Application) -> &str {
-    let destination = app.spec.other.get("destination");
-    destination.and_then(|d| d["namespace"].as_str()).unwrap_or("default")
+    let namespace = app.spec.destination.as_ref().map_or("", |d| d.namespace.as_str());
+    if namespace.is_empty() { "default" } else { namespace }
 }

@@ -78,6 +78,7 @@ pub(crate) fn run() -> Result<()> {
     on_runtime(async {
         for (name, path, review) in [
             ("application", "/validate", application_review()),
+            ("sync", "/validate", sync_review()),
             ("stage-status", "/validate", stage_review()),
         ] {
             let review = Bytes::from(review.to_string());
@@ -238,10 +239,19 @@ fn application(n: usize, info: &str) -> Value {
     })
 }
 
+/// Of what is everybody's to change.
 fn application_review() -> Value {
-    let resource = ("argoproj.io", "applications", "");
-    review(resource, "alice", &application(4711, "one"), &application(4711, "two"))
+    review(ON_APPLICATIONS, "alice", &application(4711, "one"), &application(4711, "two"))
 }
+
+/// Of what every rule is asked about.
+fn sync_review() -> Value {
+    let (old, mut new) = (application(4711, "one"), application(4711, "one"));
+    new["operation"] = json!({ "initiatedBy": { "username": "alice" }, "sync": { "prune": true } });
+    review(ON_APPLICATIONS, "alice", &old, &new)
+}
+
+const ON_APPLICATIONS: (&str, &str, &str) = ("argoproj.io", "applications", "");
 
 fn stage_review() -> Value {
     let resource = ("kargo.akuity.io", "stages", "status");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wharfinger_api::additions::{BREAK_GLASS, PLUGIN};
 use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
 

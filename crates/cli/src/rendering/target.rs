@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kube::Client;
+use wharfinger_api::argocd::Destination;
 use wharfinger_render::{Kind, Target};
 
 use super::Place;
@@ -17,14 +18,11 @@ pub(super) async fn of(
     place: &Place,
     offline: bool,
 ) -> Result<Target, Failure> {
-    let destination = app.app.spec.other.get("destination");
-    let text = |field: &str| {
-        let text = destination.and_then(|d| d.get(field)).and_then(|v| v.as_str());
-        text.unwrap_or_default().to_owned()
-    };
+    let Destination { server, name, namespace } =
+        app.app.spec.destination.clone().unwrap_or_default();
     let mut target = Target {
         name: app.name().to_owned(),
-        namespace: text("namespace"),
+        namespace,
         kube_version: place.kube_version.clone().unwrap_or_default(),
         api_versions: place.api_versions.clone(),
     };
@@ -32,7 +30,7 @@ pub(super) async fn of(
     if kind != Kind::Helm || offline || told {
         return Ok(target);
     }
-    if text("server") != HERE && text("name") != "in-cluster" {
+    if server != HERE && name != "in-cluster" {
         session.console.say("the destination is another cluster: where a chart asks for it, say --kube-version and --api-versions");
         return Ok(target);
     }

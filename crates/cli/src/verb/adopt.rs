@@ -120,7 +120,7 @@ fn converted(app: &App, stage: &StageName) -> Result<Vec<Source>, Failure> {
         }
         _ => {}
     }
-    if app.app.spec.other.get("sourceHydrator").is_some_and(|hydrator| !hydrator.is_null()) {
+    if app.app.spec.source_hydrator.is_some() {
         return Err(
             refuse(": spec.sourceHydrator takes the place of its sources").next("Remove it")
         );

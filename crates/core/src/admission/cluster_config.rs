@@ -13,7 +13,7 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     if name != NAME {
         faults.at("metadata.name", format_args!("must be {NAME:?}, and is {:?}", shown(name)));
     }
-    if context.changes("spec") {
+    if context.changes("spec")? {
         receivers::judge(&new.spec.webhook_receivers, &mut faults);
         window::judge(&new.spec.promotion_windows, &mut faults);
     }

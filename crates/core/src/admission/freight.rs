@@ -17,7 +17,7 @@ use crate::freight;
 use crate::promotion::second;
 
 pub(super) fn mutate(context: &Context<'_>, ulid: &str) -> Result<Allowed, Stop> {
-    let (Some(object), Some(new)) = (context.review.new, context.after::<Freight>()?) else {
+    let (Some(object), Some(new)) = (context.new()?, context.after::<Freight>()?) else {
         return Ok(Allowed::default());
     };
     let mut object = object.clone();
@@ -56,14 +56,14 @@ fn create(context: &Context<'_>) -> Result<(), Stop> {
 }
 
 fn update(context: &Context<'_>) -> Result<(), Stop> {
-    let (old, new) = (context.review.old, context.review.new);
+    let (old, new) = (context.old()?, context.new()?);
     if let Some(field) = CONTENT.iter().find(|field| at(old, field) != at(new, field)) {
         let text = format!("{field} of Freight can't be changed: its name says what it holds");
         return Err(Check::failed(Code::Immutable, text).fix("Create other Freight").into());
     }
     let Some(new) = context.after::<Freight>()? else { return Ok(()) };
     owned(context, new.metadata.name.as_deref().unwrap_or_default())?;
-    if context.changes("alias") { alias::judge(context, &new) } else { Ok(()) }
+    if context.changes("alias")? { alias::judge(context, &new) } else { Ok(()) }
 }
 
 /// Any Stage may come to hold it, so an owner takes a permission on all of them.
@@ -101,7 +101,7 @@ pub(super) fn validate_status(context: &Context<'_>) -> Result<Allowed, Stop> {
     if context.by_controller() {
         return Ok(Allowed::default());
     }
-    let (Some(old), Some(new)) = (context.review.old, context.review.new) else {
+    let (Some(old), Some(new)) = (context.old()?, context.new()?) else {
         return Ok(Allowed::default());
     };
     let (approved, approvals) = (entries(old, &APPROVALS), entries(new, &APPROVALS));

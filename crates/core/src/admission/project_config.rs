@@ -19,7 +19,7 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
             format!("must be the Project's name, {}, and is {:?}", context.project(), shown(name));
         faults.at("metadata.name", fault);
     }
-    if context.changes("spec") {
+    if context.changes("spec")? {
         policies(&new.spec.promotion_policies, &mut faults);
         receivers::judge(&new.spec.webhook_receivers, &mut faults);
         window::judge_of_project(&new.spec.promotion_windows, &mut faults);

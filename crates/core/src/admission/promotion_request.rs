@@ -11,7 +11,7 @@ use crate::claim::{StageName, is_name, shown};
 
 pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     let Some(new) = context.after::<PromotionRequest>()? else { return Ok(Allowed::default()) };
-    if !context.changes("spec") {
+    if !context.changes("spec")? {
         return Ok(Allowed::default());
     }
     unique(&new)?;

@@ -25,7 +25,7 @@ fn judge<T: DeserializeOwned>(
 ) -> Result<(), Stop> {
     let Some(new) = context.after::<T>()? else { return Ok(()) };
     let mut faults = Faults::default();
-    if context.changes("spec") {
+    if context.changes("spec")? {
         steps::judge_names(steps_of(&new), "spec.steps", &mut faults);
     }
     faults.judge()

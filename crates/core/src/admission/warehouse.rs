@@ -13,7 +13,7 @@ use crate::legacy;
 use crate::subscription::{Subscription, set_defaults};
 
 pub(super) fn mutate(context: &Context<'_>) -> Result<Allowed, Stop> {
-    let (Some(object), Some(new)) = (context.review.new, context.after::<Warehouse>()?) else {
+    let (Some(object), Some(new)) = (context.new()?, context.after::<Warehouse>()?) else {
         return Ok(Allowed::default());
     };
     let mut object = object.clone();
@@ -27,7 +27,7 @@ pub(super) fn mutate(context: &Context<'_>) -> Result<Allowed, Stop> {
 pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     let Some(new) = context.after::<Warehouse>()? else { return Ok(Allowed::default()) };
     let mut warnings = vec![];
-    if context.changes("spec") {
+    if context.changes("spec")? {
         warnings = subscriptions(&new.spec.subscriptions)?;
         warnings.extend(criteria(&new.spec));
     }

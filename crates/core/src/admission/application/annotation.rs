@@ -32,8 +32,8 @@ pub(super) fn stages(app: &Application) -> BTreeSet<StageName> {
 }
 
 fn leaving(change: &Change<'_>) -> Result<(), Stop> {
-    let Some(old) = &change.old else { return Ok(()) };
-    let (was, is) = (stages(old), stages(&change.new));
+    let Some(old) = change.old else { return Ok(()) };
+    let (was, is) = (stages(old), stages(change.new));
     let dropped = dropped(old.spec.sources(), change.new.spec.sources());
     for stage in was.iter().filter(|stage| dropped || !is.contains(stage)) {
         // With the Stage gone there is nobody left to ask.

@@ -12,7 +12,7 @@ use crate::check::{Check, Code};
 use crate::claim::{StageName, ours, shown};
 
 pub(super) fn judge(change: &Change<'_>) -> Result<(), Stop> {
-    stages(&change.new)
+    stages(change.new)
         .iter()
         .filter(|stage| joins(change, stage))
         .try_for_each(|stage| taken(change, stage))
@@ -21,7 +21,7 @@ pub(super) fn judge(change: &Change<'_>) -> Result<(), Stop> {
 /// Whether the Application has not been what it is now to that Stage, or was another AppProject's.
 pub(super) fn joins(change: &Change<'_>, stage: &StageName) -> bool {
     !was_of(change, stage)
-        || change.old.as_ref().is_some_and(|old| app_project(old) != app_project(&change.new))
+        || change.old.is_some_and(|old| app_project(old) != app_project(change.new))
 }
 
 /// Whether the Application has been to that Stage what it is now.
@@ -37,7 +37,7 @@ fn taken(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
     let config = change.context.facts.config_live(&stage.project)?;
     let rules = config.and_then(|config| config.spec.wharfinger.as_ref());
     let selectors = rules.map_or(&[][..], |rules| &rules.applications);
-    let app = &change.new;
+    let app = change.new;
     if selectors.is_empty() || selectors.iter().any(|selector| selects(selector, app)) {
         return Ok(());
     }

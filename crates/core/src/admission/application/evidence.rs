@@ -22,10 +22,10 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
     if change.old.is_none() || change.context.by_argocd() {
         return Ok(());
     }
-    let (old, new) = change.at(&["status"]);
-    if old == new {
+    if change.context.same(&["status"])? {
         return Ok(());
     }
+    let (old, new) = change.at(&["status"])?;
     // The state of the operation has a rule of its own.
     let rest = |value: Option<&Value>| {
         let mut value = value.map(lean_value).unwrap_or_default();

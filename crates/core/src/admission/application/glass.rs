@@ -12,8 +12,8 @@ use crate::check::{Check, Code};
 /// Whether the rules are lifted.
 pub(super) fn judge(change: &Change<'_>) -> Result<bool, Stop> {
     let Some(reason) = change.is(BREAK_GLASS) else { return Ok(false) };
-    let is = stages(&change.new);
-    let was = change.old.as_ref().map(stages);
+    let is = stages(change.new);
+    let was = change.old.map(stages);
     // On an Application that was none of our business the annotation could be set by anybody, and so it says nothing about
     // a Stage that is joined later.
     if broken(change) || was.as_ref() != Some(&is) {
@@ -47,7 +47,7 @@ pub(super) fn event(change: &Change<'_>) -> Option<Event> {
     let reason = change.is(BREAK_GLASS).filter(|_| broken(change) || change.renders())?;
     // An event's text holds 1 kB.
     let reason: String = reason.chars().take(200).collect();
-    let stages: Vec<_> = stages(&change.new).iter().map(ToString::to_string).collect();
+    let stages: Vec<_> = stages(change.new).iter().map(ToString::to_string).collect();
     let text = format!(
         "{} changed the Application without the rules of Stage {}: {reason}",
         change.context.review.user,

@@ -10,9 +10,9 @@ use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
 
 use super::fields::{Class, changed, class};
 use super::source::{lean, lean_value, same};
-use super::{Change, StageName};
+use super::{Change, StageName, unlike};
 use crate::admission::facts::status;
-use crate::admission::{Stop, Verb, lacking};
+use crate::admission::{Review, Stop, Verb, lacking};
 use crate::check::Check;
 use crate::claim::{ours, the_stage};
 use crate::converge::{held, pinned};
@@ -70,9 +70,9 @@ fn freely<'f>(change: &Change<'f>, stage: &StageName) -> Result<&'f [Freedom], S
 }
 
 /// The Application before, if the same Stage's Freight was in it. Whoever joins brings what they have.
-fn belonged<'c>(change: &'c Change<'_>, stage: &StageName) -> Option<&'c Application> {
-    let old = change.old.as_ref()?;
-    let both = [old, &change.new].iter().all(|app| ours(app.spec.sources()).next().is_some());
+fn belonged<'a>(change: &Change<'a>, stage: &StageName) -> Option<&'a Application> {
+    let old = change.old?;
+    let both = [old, change.new].iter().all(|app| ours(app.spec.sources()).next().is_some());
     let belonged = the_stage(old.annotation(AUTHORIZED_STAGE)).is_ok_and(|was| was == *stage);
     (both && belonged).then_some(old)
 }
@@ -83,17 +83,14 @@ fn guarded(
     stage: &StageName,
 ) -> Result<Vec<Guarded>, Stop> {
     let mut paths = sources(change, old, stage)?;
-    let (old, new) = change.at(&["spec"]);
-    // What is as it was need not be looked at closely.
-    let rest = |spec: Option<&Value>, other: Option<&Value>| -> Value {
-        let fields = spec.and_then(Value::as_object).into_iter().flatten();
-        let rest = fields.filter(|(name, value)| {
-            !["source", "sources"].contains(&name.as_str())
-                && other.and_then(|o| o.get(name.as_str())) != Some(value)
-        });
-        lean_value(&rest.map(|(name, value)| (name.clone(), value.clone())).collect())
+    let Review { old: Some(old), new: Some(new), .. } = *change.context.review else {
+        return Ok(vec![]);
     };
-    paths.extend(changed("spec", &rest(old, new), &rest(new, old)));
+    let [old, new] = unlike(old, new, "spec")?.map(|mut rest| {
+        rest.retain(|name, _| !["source", "sources"].contains(&name.as_str()));
+        lean_value(&Value::Object(rest))
+    });
+    paths.extend(changed("spec", &old, &new));
     Ok(paths.into_iter().filter_map(guard).collect())
 }
 

@@ -3,11 +3,11 @@
 //! Owners of Applications (ApplicationSets, parents, Git) know nothing of claims and take them out with every write.
 
 use wharfinger_api::additions::BREAK_GLASS;
-use wharfinger_api::argocd::{Application, Source, Sources as _};
+use wharfinger_api::argocd::{Source, Sources as _};
 use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
 
 use super::source::{newest, same};
-use super::{Allowed, ask_first};
+use super::{Allowed, after, before};
 use crate::admission::facts::{ask_stage, status};
 use crate::admission::{Context, Stop};
 use crate::claim::{Claim, Claimed, StageName, ours, the_stage};
@@ -19,13 +19,8 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
     if context.by_controller() {
         return untouched;
     }
-    ask_first(context)?;
     // What can't be understood is left as it is: the validation that follows says why not.
-    let (Some(object), Ok(Some(new)), Ok(old)) =
-        (context.review.new, context.after::<Application>(), context.before::<Application>())
-    else {
-        return untouched;
-    };
+    let (Ok(Some(new)), Ok(old)) = (after(context), before(context)) else { return untouched };
     let Ok(stage) = the_stage(new.annotation(AUTHORIZED_STAGE)) else { return untouched };
     if new.annotation(BREAK_GLASS).is_some() || ours(new.spec.sources()).next().is_none() {
         return untouched;
@@ -37,7 +32,7 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
     let shown = newest(new.spec.sources(), &stage);
     let sync =
         new.operation.as_ref().and_then(|o| o.sync.as_ref()).map(|s| newest(s.sources(), &stage));
-    let elsewhere = sync.max(old.as_ref().map(|old| newest(old.spec.sources(), &stage)));
+    let elsewhere = sync.max(old.map(|old| newest(old.spec.sources(), &stage)));
     // Somebody has seen an assignment that the cache has not; or, where nothing was before, nobody could have.
     if !live && (old.is_none() || shown.max(elsewhere.unwrap_or(0)) > claim.generation) {
         return Err(ask_stage(&stage, true));
@@ -46,7 +41,7 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
     if shown > claim.generation {
         return untouched;
     }
-    let before = old.as_ref().map_or(&[][..], |old| old.spec.sources());
+    let before = old.map_or(&[][..], |old| old.spec.sources());
     let wanted: Vec<Source> =
         new.spec.sources().iter().map(|s| with_claim(s, &stage, &claim, collection)).collect();
     if wanted == new.spec.sources() {
@@ -57,7 +52,7 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
     let warnings = warnings
         .flat_map(|(sent, wanted)| replaced(sent, wanted, before, &stage, &claim))
         .collect();
-    let mut object = object.clone();
+    let Some(mut object) = context.new()?.cloned() else { return untouched };
     if new.spec.sources.is_empty() {
         object["spec"]["source"] = serde_json::json!(wanted.first());
     } else {

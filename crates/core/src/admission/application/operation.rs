@@ -16,13 +16,13 @@ use crate::converge::{held, natively, pinned};
 
 /// `.operation`: what anybody may ask for.
 pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
-    let (old, new) = change.at(&["operation"]);
+    let (_, new) = change.at(&["operation"])?;
     let (Some(operation), Some(whole)) = (&change.new.operation, new) else { return Ok(()) };
     let asked = || {
         deploys(change, stage, operation)?;
         known(change, stage, whole)
     };
-    if old != new {
+    if !change.context.same(&["operation"])? {
         asked()
     } else if change.glass_mended() {
         asked().map_err(|stop| left_over(change, stop))
@@ -41,10 +41,15 @@ fn left_over(change: &Change<'_>, stop: Stop) -> Stop {
     Check::failed(check.code, check.text).fix(fix).into()
 }
 
+const STATE: [&str; 2] = ["status", "operationState"];
+
 /// `status.operationState`: while an operation runs, Argo CD goes on from here and not from `.operation`.
 pub(super) fn judge_state(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
-    let (old, new) = change.at(&["status", "operationState"]);
-    let Some(state) = new.filter(|_| old != new) else { return Ok(()) };
+    if change.context.same(&STATE)? {
+        return Ok(());
+    }
+    let (old, new) = change.at(&STATE)?;
+    let Some(state) = new else { return Ok(()) };
     if change.context.by_argocd() {
         return by_argocd(change, stage, state);
     }
@@ -76,9 +81,9 @@ fn by_argocd(change: &Change<'_>, stage: &StageName, state: &Value) -> Result<()
         .transpose()?
         .unwrap_or_default();
     let whole = state.get("operation").unwrap_or(&Value::Null);
-    let old = change.old.as_ref();
-    let (before, now) = change.at(&["operation"]);
-    let (state_before, _) = change.at(&["status", "operationState", "operation"]);
+    let old = change.old;
+    let (before, now) = change.at(&["operation"])?;
+    let (state_before, _) = change.at(&["status", "operationState", "operation"])?;
     let admitted = [
         (old.and_then(|old| old.operation.as_ref()), before),
         (
@@ -108,7 +113,7 @@ fn result(change: &Change<'_>, state: &Value, recorded: &Operation) -> Result<()
     else {
         return Ok(());
     };
-    let old = change.old.as_ref();
+    let old = change.old;
     let status = old.map(|old| &old.status);
     let before =
         status.and_then(|s| s.operation_state.as_ref()).and_then(|s| s.sync_result.as_ref());
@@ -151,7 +156,7 @@ fn same_fields(one: &Value, other: &Value) -> bool {
 
 fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Result<(), Stop> {
     let Some(sync) = &operation.sync else { return Ok(()) };
-    if let Some(check) = natively(&change.new) {
+    if let Some(check) = natively(change.new) {
         return Err(check.into());
     }
     if !sync.manifests.is_empty() {

@@ -13,11 +13,11 @@ use crate::check::{Check, Code};
 use crate::claim::{Claimed, Malformed, StageName, ours, shown};
 
 pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
-    if change.new.spec.other.get("sourceHydrator").is_some_and(|h| !h.is_null()) {
+    if change.new.spec.source_hydrator.is_some() {
         let text = "Argo CD deploys what spec.sourceHydrator says in place of the sources that are rendered with Freight";
         return Err(Check::failed(Code::Leaving, text).fix("Remove spec.sourceHydrator").into());
     }
-    let old = change.old.as_ref().map_or(&[][..], |old| old.spec.sources());
+    let old = change.old.map_or(&[][..], |old| old.spec.sources());
     let again =
         change.glass_mended() || change.was(AUTHORIZED_STAGE) != change.is(AUTHORIZED_STAGE);
     for source in ours(change.new.spec.sources()) {
@@ -44,7 +44,7 @@ pub(super) fn judge_names(change: &Change<'_>) -> Result<(), Stop> {
 pub(super) fn claim(change: &Change<'_>, stage: &StageName, source: &Source) -> Result<(), Stop> {
     let claimed = &Claimed::of(source);
     let seen = change.context.facts.seen(stage)?;
-    let shown = [Some(&change.new), change.old.as_ref()]
+    let shown = [Some(change.new), change.old]
         .into_iter()
         .flatten()
         .map(|app| newest(app.spec.sources(), stage))

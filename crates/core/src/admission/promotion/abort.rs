@@ -8,7 +8,7 @@ use crate::check::{Check, Code};
 use crate::promotion::Abort;
 
 /// Writes into a new request who makes it.
-pub(super) fn sign(context: &Context<'_>, metadata: &mut Value) -> Result<(), Check> {
+pub(super) fn sign(context: &Context<'_>, metadata: &mut Value) -> Result<(), Stop> {
     if let Some(request) = requested(context)? {
         metadata["annotations"][ABORT] = signed(context, request).write().into();
     }
@@ -33,9 +33,9 @@ pub(super) fn asked(context: &Context<'_>) -> bool {
 }
 
 /// What is asked for, if it was not asked for before.
-fn requested(context: &Context<'_>) -> Result<Option<Abort>, Check> {
-    let Some(new) = Context::annotation(context.review.new, ABORT) else { return Ok(None) };
-    if Context::annotation(context.review.old, ABORT) == Some(new) {
+fn requested(context: &Context<'_>) -> Result<Option<Abort>, Stop> {
+    let Some(new) = Context::annotation(context.new()?, ABORT) else { return Ok(None) };
+    if Context::annotation(context.old()?, ABORT) == Some(new) {
         return Ok(None);
     }
     let request = Abort::read(new).ok_or_else(|| {

@@ -3,17 +3,19 @@
 use serde_json::{Value, json};
 use wharfinger_api::v1alpha1::{ABORT, REVERIFY};
 
-use crate::admission::Context;
+use crate::admission::{Context, Stop};
 
 /// Writes into each request that is new who made it, and whether for somebody else.
-pub(super) fn sign(context: &Context<'_>, metadata: &mut Value) {
+pub(super) fn sign(context: &Context<'_>, metadata: &mut Value) -> Result<(), Stop> {
+    let (before, after) = (context.old()?, context.new()?);
     for key in [REVERIFY, ABORT] {
-        let Some(new) = Context::annotation(context.review.new, key) else { continue };
-        if Context::annotation(context.review.old, key) == Some(new) || id(new).is_empty() {
+        let Some(new) = Context::annotation(after, key) else { continue };
+        if Context::annotation(before, key) == Some(new) || id(new).is_empty() {
             continue;
         }
         metadata["annotations"][key] = signed(context, new).to_string().into();
     }
+    Ok(())
 }
 
 fn signed(context: &Context<'_>, request: &str) -> Value {

@@ -46,3 +46,58 @@ fn glass(app: Value, reason: Value) -> Value {
 fn asking(app: Value, operation: Value) -> Value {
     with(app, json!({ "operation": operation }))
 }
+
+#[test]
+fn what_is_everybodys_to_change_takes_no_look_at_anything_else() {
+    let world = World::default();
+    let looks = |old: &Value, patch: &Value| {
+        let new = with(old.clone(), patch.clone());
+        let review = review(Kind::Application, ALICE, Some(old), Some(&new));
+        drop(allowed(world.validate(&review), &patch.to_string()));
+        !world.asked.borrow().is_empty()
+    };
+    // What is there was judged when it was written: that the Stage has moved on, and what Argo CD took no notice of.
+    let odd =
+        json!({ "spec": { "sources": [{ "plugin": { "name": "./x" } }, source(&claim(1))] } });
+    let old = with(app(source(&claim(1))), odd);
+    for patch in [
+        json!({ "spec": { "info": [{ "name": "a", "value": "b" }] } }),
+        json!({ "spec": { "syncPolicy": { "automated": { "prune": true } } } }),
+        json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "hard" }, "labels": { "a": "b" } } }),
+        json!({}),
+    ] {
+        assert!(!looks(&old, &patch), "{patch}");
+    }
+    for patch in [
+        json!({ "spec": { "source": { "plugin": { "parameters": [] } } } }),
+        json!({ "operation": { "info": [{ "name": "a", "value": "b" }] } }),
+        json!({ "status": { "sync": {} } }),
+    ] {
+        assert!(looks(&current(), &patch), "{patch}");
+    }
+    let broken = glass(current(), json!("a fire"));
+    let review = |new: &Value| review(Kind::Application, ALICE, Some(&broken), Some(new));
+    let told = with(broken.clone(), json!({ "metadata": { "labels": { "a": "b" } } }));
+    assert_eq!(allowed(world.validate(&review(&told)), "told").events.len(), 1);
+}
+
+/// A schema has seen them before. The rules don't count on it.
+#[test]
+fn what_is_no_object_changes_all_that_was_there() {
+    let world = World::default();
+    for (part, value) in [
+        (&["metadata", "annotations"][..], json!("shop:prod")),
+        (&["metadata", "annotations"], json!([])),
+        (&["metadata"], json!([])),
+        (&["spec"], json!([])),
+        (&["spec"], json!("x")),
+        (&["spec"], json!(null)),
+    ] {
+        let mut new = current();
+        *part.iter().fold(&mut new, |value, key| &mut value[key]) = value;
+        denied(
+            world.validate(&review(Kind::Application, ALICE, Some(&current()), Some(&new))),
+            &new.to_string(),
+        );
+    }
+}
