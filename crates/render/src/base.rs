@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::ptr;
 
+use crate::blocking::each;
 use crate::{Kind, Options, RenderError};
 use serde_json::Value;
 use wharfinger_api::v1alpha1::GROUP;
@@ -57,7 +58,7 @@ impl Base {
             return Err(RenderError::Input(text));
         }
         let form = options.image_form.unwrap_or_default();
-        let documents = objects.iter().map(|object| Document::of(object, options)).collect();
+        let documents = each(objects, |object| Document::of(object, options));
         let unused = |path: &&ImagePath| objects.iter().all(|o| path.images(o).is_empty());
         let unused_paths = options.image_paths.iter().filter(unused).map(ToString::to_string);
         Ok(Self { kind, form, documents, unused_paths: unused_paths.collect() })

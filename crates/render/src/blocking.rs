@@ -1,6 +1,7 @@
 //! Work that keeps a processor busy, away from the threads that answer.
 
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use tokio::sync::oneshot;
@@ -26,32 +27,38 @@ pub(crate) async fn blocking<T: Send + 'static>(
     })
 }
 
-/// So many items are not worth a thread.
+/// So many items are not worth a thread, and are taken at a time.
 const FEW: usize = 32;
 
 /// Does the same with each item, on all processors where there are many. What comes of it is in the order of the items.
 pub(crate) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    // Whoever is done with some takes the next: some items take much longer than others.
+    let share = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(FEW, Ordering::Relaxed);
+            let Some(some) = items.get(at..).filter(|some| !some.is_empty()) else { return done };
+            done.push((at, some.iter().take(FEW).map(&work).collect::<Vec<R>>()));
+        }
+    };
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    let share = items.len().div_ceil(processors).max(FEW);
-    let all = |items: &[T]| items.iter().map(&work).collect::<Vec<R>>();
-    let all = &all;
-    thread::scope(|scope| {
-        let mut shares = items.chunks(share);
-        // One is done here, meanwhile.
-        let own = shares.next_back().unwrap_or_default();
-        let others = shares.map(|share| {
+    let others = processors.min(items.len().div_ceil(FEW)).saturating_sub(1);
+    let mut done = thread::scope(|scope| {
+        let other = || {
             let thread = thread::Builder::new().name("render".into()).stack_size(STACK);
-            (share, thread.spawn_scoped(scope, move || all(share)))
-        });
-        let others: Vec<_> = others.collect();
-        let own = all(own);
-        let done = others.into_iter().flat_map(|(share, thread)| match thread {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            // There are too many threads already.
-            Err(_) => all(share),
-        });
-        done.chain(own).collect()
-    })
+            // Where there are too many threads already, the others do its share.
+            thread.spawn_scoped(scope, share).ok()
+        };
+        let others: Vec<_> = (0..others).filter_map(|_| other()).collect();
+        let mut done = share();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().flat_map(|(_, some)| some).collect()
 }
 
 #[cfg(test)]

@@ -7,27 +7,25 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::blocking::blocking;
 use crate::exec::May;
 use crate::files::Files;
 use crate::options::FILE_PARAMETERS;
 use crate::renderer::Inputs;
 use crate::tools::{Program, Work};
-use crate::{Options, RenderError, Target, documents};
+use crate::{Options, RenderError, Target};
 use dependencies::Dependencies;
 pub(crate) use values::matching;
 
 /// The objects that `helm template` makes of the chart.
-pub(crate) async fn objects(
+pub(crate) async fn output(
     program: &Program,
     files: Arc<Files>,
     inputs: &Inputs,
     read: &Read,
     deadline: Instant,
-) -> Result<Vec<Value>, RenderError> {
+) -> Result<String, RenderError> {
     let work = Work::of(files, read.all.clone()).await?;
     let options = &inputs.options;
     // As Argo CD: values as an object, where there are any, are all there is.
@@ -45,14 +43,13 @@ pub(crate) async fn objects(
         flag
     }));
     let template = || program.run(&work, &inputs.folder, &args, May::Read, deadline);
-    let text = match template().await {
+    match template().await {
         Err(error) if dependencies::are_missing(&error) => {
             read.dependencies.build(program, &work, &inputs.folder, deadline).await?;
-            template().await?
+            template().await
         }
-        text => text?,
-    };
-    blocking(move || documents::objects("the output of helm", &text)).await?
+        text => text,
+    }
 }
 
 /// The files that a chart is made of.

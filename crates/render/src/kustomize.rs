@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use wharfinger_core::url::shown;
 
-use crate::blocking::blocking;
 use crate::exec::May;
 use crate::files::{self, Files};
 use crate::source::{KUSTOMIZATIONS, Place};
@@ -41,14 +40,14 @@ pub(crate) fn files<'f>(
     folders.iter().flat_map(|folder| files.within(folder)).collect()
 }
 
-/// The objects that `kustomize build` makes, with what lies in `folders`.
-pub(crate) async fn objects(
+/// What `kustomize build` prints, with what lies in `folders`.
+pub(crate) async fn output(
     program: &Program,
     files: Arc<Files>,
     folders: &BTreeSet<String>,
     inputs: &Inputs,
     deadline: Instant,
-) -> Result<Vec<Value>, RenderError> {
+) -> Result<String, RenderError> {
     let Inputs { folder, options, .. } = inputs;
     let components = components(&files, inputs.place(), options)?;
     let name = kustomization_of(&files, folder);
@@ -68,8 +67,7 @@ pub(crate) async fn objects(
     }
     let words = ["build", "."].map(OsString::from).into_iter();
     let build: Vec<_> = words.chain(options.build_options.iter().map(OsString::from)).collect();
-    let text = program.run(&work, folder, &build, May::Read, deadline).await?;
-    blocking(move || documents::objects("the output of kustomize", &text)).await?
+    program.run(&work, folder, &build, May::Read, deadline).await
 }
 
 /// What is changed in the kustomization before it is built: the commands, and their order, that Argo CD has for the

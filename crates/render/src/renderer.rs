@@ -12,7 +12,9 @@ use crate::blocking::blocking;
 use crate::cache::{Cache, Key};
 use crate::source::Place;
 use crate::tools::{Program, Tools};
-use crate::{Base, Charts, Files, Kind, Options, RenderError, chart, helm, kustomize, plain};
+use crate::{
+    Base, Charts, Files, Kind, Options, RenderError, chart, documents, helm, kustomize, plain,
+};
 
 /// What a base is made from, besides files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -123,23 +125,26 @@ impl Renderer {
             return Ok((key, Made { base, read }));
         }
 
-        let objects = match (how, program) {
+        let output = match (how, program) {
             (How::Kustomize(folders), Some(program)) => {
-                kustomize::objects(program, files, &folders, inputs, deadline).await?
+                let files = Arc::clone(&files);
+                Some(kustomize::output(program, files, &folders, inputs, deadline).await?)
             }
             (How::Helm(chart), Some(program)) => {
-                helm::objects(program, files, inputs, &chart, deadline).await?
+                let files = Arc::clone(&files);
+                Some(helm::output(program, files, inputs, &chart, deadline).await?)
             }
-            _ => {
-                let inputs = inputs.clone();
-                blocking(move || {
-                    plain::objects(&plain::files(&files, inputs.place(), &inputs.options)?)
-                })
-                .await??
-            }
+            _ => None,
         };
-        let options = inputs.options.clone();
-        let base = blocking(move || Base::of(kind, &objects, &options)).await??;
+        let (inputs, tool) = (inputs.clone(), program.map_or("", |program| program.name));
+        let base = blocking(move || {
+            let objects = match output {
+                Some(text) => documents::objects(&format!("the output of {tool}"), &text)?,
+                None => plain::objects(&plain::files(&files, inputs.place(), &inputs.options)?)?,
+            };
+            Base::of(kind, &objects, &inputs.options)
+        });
+        let base = base.await??;
         let base = Arc::new(base);
         self.cache.put(key, &base);
         Ok((key, Made { base, read }))

@@ -24,7 +24,7 @@ pub struct Tools {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
-    name: &'static str,
+    pub(crate) name: &'static str,
     path: PathBuf,
     /// What tells two builds apart: results of one are not given out for the other.
     pub(crate) version: String,
