@@ -256,12 +256,12 @@ impl<'a> Context<'a> {
     }
 
     /// The object before, as it is.
-    fn old(&self) -> Result<Option<&'a Value>, Stop> {
+    fn old_value(&self) -> Result<Option<&'a Value>, Stop> {
         stored(self.review.old, Object::value)
     }
 
     /// The object after, as it is.
-    fn new(&self) -> Result<Option<&'a Value>, Stop> {
+    fn new_value(&self) -> Result<Option<&'a Value>, Stop> {
         sent(self.review.new, Object::value)
     }
 
@@ -382,7 +382,7 @@ fn unreadable(which: &str, why: &str) -> Stop {
 
 /// Annotations that mean something only because nobody can change them later.
 fn kept(context: &Context<'_>, keys: &[&str]) -> Result<(), Stop> {
-    let (old, new) = (context.old()?, context.new()?);
+    let (old, new) = (context.old_value()?, context.new_value()?);
     let changed =
         keys.iter().find(|key| Context::annotation(old, key) != Context::annotation(new, key));
     match changed {

@@ -17,7 +17,7 @@ use crate::freight;
 use crate::promotion::second;
 
 pub(super) fn mutate(context: &Context<'_>, ulid: &str) -> Result<Allowed, Stop> {
-    let (Some(object), Some(new)) = (context.new()?, context.after::<Freight>()?) else {
+    let (Some(object), Some(new)) = (context.new_value()?, context.after::<Freight>()?) else {
         return Ok(Allowed::default());
     };
     let mut object = object.clone();
@@ -56,7 +56,7 @@ fn create(context: &Context<'_>) -> Result<(), Stop> {
 }
 
 fn update(context: &Context<'_>) -> Result<(), Stop> {
-    let (old, new) = (context.old()?, context.new()?);
+    let (old, new) = (context.old_value()?, context.new_value()?);
     if let Some(field) = CONTENT.iter().find(|field| at(old, field) != at(new, field)) {
         let text = format!("{field} of Freight can't be changed: its name says what it holds");
         return Err(Check::failed(Code::Immutable, text).fix("Create other Freight").into());
@@ -101,7 +101,7 @@ pub(super) fn validate_status(context: &Context<'_>) -> Result<Allowed, Stop> {
     if context.by_controller() {
         return Ok(Allowed::default());
     }
-    let (Some(old), Some(new)) = (context.old()?, context.new()?) else {
+    let (Some(old), Some(new)) = (context.old_value()?, context.new_value()?) else {
         return Ok(Allowed::default());
     };
     let (approved, approvals) = (entries(old, &APPROVALS), entries(new, &APPROVALS));

@@ -14,11 +14,11 @@ use crate::check::{Check, Code};
 /// Kubernetes is not let off: it deletes at once what somebody gives an owner that does not exist. It goes on with what
 /// was allowed before, and a Project that may go may take its namespace along.
 pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
-    let Some(old) = context.old()?.filter(|old| labelled(old) && !terminating(old)) else {
+    let Some(old) = context.old_value()?.filter(|old| labelled(old) && !terminating(old)) else {
         return Ok(Allowed::default());
     };
     let name = old.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-    let what = match context.new()? {
+    let what = match context.new_value()? {
         Some(new) if labelled(new) => return Ok(Allowed::default()),
         Some(_) => format!(
             "without the label {PROJECT_LABEL}=true namespace {name} can be deleted without a question: a Stage in it"

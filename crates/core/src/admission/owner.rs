@@ -11,9 +11,10 @@ use crate::claim::{StageName, shown};
 ///
 /// Taking owners away makes nothing go. The garbage collector does it, and says of others that nobody waits for them.
 pub(super) fn judge(context: &Context<'_>, on: &StageName, what: &str) -> Result<(), Stop> {
-    let before = owners(context.old()?);
+    let before = owners(context.old_value()?);
     let same = |one: &Value, other: &Value| IDENTITY.iter().all(|key| one[key] == other[key]);
-    let added = owners(context.new()?).iter().find(|new| !before.iter().any(|old| same(old, new)));
+    let added =
+        owners(context.new_value()?).iter().find(|new| !before.iter().any(|old| same(old, new)));
     let Some(owner) = added else { return Ok(()) };
     if context.may(Verb::Bypass, on)? {
         return Ok(());

@@ -30,7 +30,8 @@ pub(super) fn mutate(context: &Context<'_>, ulid: &str) -> Result<Allowed, Stop>
 
 /// What a Promotion is made of: what was asked for, and what its Stage says.
 fn made(context: &Context<'_>, ulid: &str) -> Result<Allowed, Stop> {
-    let (Some(object), Some(mut new)) = (context.new()?, context.after::<Promotion>()?) else {
+    let (Some(object), Some(mut new)) = (context.new_value()?, context.after::<Promotion>()?)
+    else {
         return Ok(Allowed::default());
     };
     let on = stage_of(&new)?;
@@ -85,7 +86,7 @@ fn described<'a>(context: &Context<'a>, on: &StageName) -> Result<(&'a Stage, Te
 
 /// What was put in when it was created is put back, whatever becomes of the rest.
 fn restored(context: &Context<'_>) -> Result<Allowed, Stop> {
-    let (Some(old), Some(new)) = (context.old()?, context.new()?) else {
+    let (Some(old), Some(new)) = (context.old_value()?, context.new_value()?) else {
         return Ok(Allowed::default());
     };
     let mut object = new.clone();

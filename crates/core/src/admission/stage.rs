@@ -12,7 +12,7 @@ use crate::check::{Check, Code};
 use crate::claim::StageName;
 
 pub(super) fn mutate(context: &Context<'_>) -> Result<Allowed, Stop> {
-    let Some(mut object) = context.new()?.cloned() else { return Ok(Allowed::default()) };
+    let Some(mut object) = context.new_value()?.cloned() else { return Ok(Allowed::default()) };
     let warnings = legacy::stage(context, &mut object)?;
     // What can't be understood is left as it is: the schema says what is wrong with it, all at once.
     if let Ok(new) = read::<Stage>(&object, "as it was sent") {

@@ -13,7 +13,7 @@ use crate::legacy;
 use crate::subscription::{Subscription, set_defaults};
 
 pub(super) fn mutate(context: &Context<'_>) -> Result<Allowed, Stop> {
-    let (Some(object), Some(new)) = (context.new()?, context.after::<Warehouse>()?) else {
+    let (Some(object), Some(new)) = (context.new_value()?, context.after::<Warehouse>()?) else {
         return Ok(Allowed::default());
     };
     let mut object = object.clone();

@@ -30,7 +30,7 @@ pub(super) fn was_of(change: &Change<'_>, stage: &StageName) -> bool {
     change
         .old
         .as_ref()
-        .is_some_and(|old| stages(old).contains(stage) && (renders(old) || !renders(&change.new)))
+        .is_some_and(|old| stages(old).contains(stage) && (renders(old) || !renders(change.new)))
 }
 
 fn taken(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {

@@ -52,7 +52,7 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
     let warnings = warnings
         .flat_map(|(sent, wanted)| replaced(sent, wanted, before, &stage, &claim))
         .collect();
-    let Some(mut object) = context.new()?.cloned() else { return untouched };
+    let Some(mut object) = context.new_value()?.cloned() else { return untouched };
     if new.spec.sources.is_empty() {
         object["spec"]["source"] = serde_json::json!(wanted.first());
     } else {

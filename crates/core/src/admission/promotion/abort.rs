@@ -34,8 +34,8 @@ pub(super) fn asked(context: &Context<'_>) -> bool {
 
 /// What is asked for, if it was not asked for before.
 fn requested(context: &Context<'_>) -> Result<Option<Abort>, Stop> {
-    let Some(new) = Context::annotation(context.new()?, ABORT) else { return Ok(None) };
-    if Context::annotation(context.old()?, ABORT) == Some(new) {
+    let Some(new) = Context::annotation(context.new_value()?, ABORT) else { return Ok(None) };
+    if Context::annotation(context.old_value()?, ABORT) == Some(new) {
         return Ok(None);
     }
     let request = Abort::read(new).ok_or_else(|| {

@@ -7,7 +7,7 @@ use crate::admission::{Context, Stop};
 
 /// Writes into each request that is new who made it, and whether for somebody else.
 pub(super) fn sign(context: &Context<'_>, metadata: &mut Value) -> Result<(), Stop> {
-    let (before, after) = (context.old()?, context.new()?);
+    let (before, after) = (context.old_value()?, context.new_value()?);
     for key in [REVERIFY, ABORT] {
         let Some(new) = Context::annotation(after, key) else { continue };
         if Context::annotation(before, key) == Some(new) || id(new).is_empty() {
