@@ -195,6 +195,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for LocalAuthority<S> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         while this.ready.is_empty() {
+            // Drained each time, it would never grow by itself, and each read would take a few bytes.
             this.arrived.reserve(FRAME);
             if ready!(poll_read_buf(Pin::new(&mut this.stream), cx, &mut this.arrived))? == 0 {
                 // The end. What is left of a frame is of no use to anybody.

@@ -18,7 +18,7 @@ use crate::{Options, RenderError, Target};
 use dependencies::Dependencies;
 pub(crate) use values::matching;
 
-/// The objects that `helm template` makes of the chart.
+/// What `helm template` prints of the chart.
 pub(crate) async fn output(
     program: &Program,
     files: Arc<Files>,

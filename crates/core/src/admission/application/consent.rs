@@ -29,7 +29,6 @@ pub(super) fn was_of(change: &Change<'_>, stage: &StageName) -> bool {
     let renders = |app: &Application| ours(app.spec.sources()).next().is_some();
     change
         .old
-        .as_ref()
         .is_some_and(|old| stages(old).contains(stage) && (renders(old) || !renders(change.new)))
 }
 
