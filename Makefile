@@ -22,6 +22,7 @@ bench: ## figures against a peer or a limit measured in the same run
 
 lint: ## formatting, clippy without a warning, dependencies
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path hack/fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	@# The fuzzers are a workspace of their own. They are only read here, so that their C++ half need not be built.
 	CUSTOM_LIBFUZZER_PATH=/dev/null cargo check --quiet --manifest-path hack/fuzz/Cargo.toml --target-dir target/fuzz-check

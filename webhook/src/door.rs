@@ -144,7 +144,7 @@ impl<F: Find + Act> Service<F> {
             match verdict {
                 Verdict::Allow(allowed) => {
                     if let Some(effect) = &allowed.effect {
-                        self.cluster.act(effect).await.map_err(|e| {
+                        Box::pin(self.cluster.act(effect)).await.map_err(|e| {
                             unavailable(format!(
                                 "what the write brings with it can't be done: {e:#}"
                             ))
@@ -155,7 +155,8 @@ impl<F: Find + Act> Service<F> {
                 }
                 Verdict::Deny(check) => return Err(check),
                 Verdict::Ask(question) => {
-                    let fact = self.cluster.find(question, &request.user_info).await;
+                    // Of the size of all that may be asked for, which a review carries about only while it asks.
+                    let fact = Box::pin(self.cluster.find(question, &request.user_info)).await;
                     facts.add(fact.map_err(|e| {
                         unavailable(format!("what the review depends on can't be read: {e:#}"))
                             .fix("Try again")

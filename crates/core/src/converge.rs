@@ -6,7 +6,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use wharfinger_api::additions::{BREAK_GLASS, ENV_FREIGHT, ENV_STAGE, INFO_CLAIM, PLUGIN};
-use wharfinger_api::argocd::{Application, OperationState, Source, Sources as _, SyncOperation};
+use wharfinger_api::argocd::{
+    Application, ApplicationStatus, OperationState, Source, Sources as _, SyncOperation,
+};
 use wharfinger_api::v1alpha1::{FreightCollection, INFO_PROMOTION, StageStatus};
 
 use crate::check::{Check, Code, State};
@@ -62,7 +64,7 @@ pub fn next(situation: &Situation<'_>) -> Next {
     let in_place = wanted == app.spec.sources();
     let automated = auto_sync(app);
     let operate = promotion.is_some() || automated;
-    let operates = operate && natively(app).is_none();
+    let operates = operate && natively(app.name(), &app.status).is_none();
     if in_place && !(operates && needs_operation(app, stage, &claim, promotion.is_some())) {
         return Next::Leave;
     }
@@ -73,9 +75,8 @@ pub fn next(situation: &Situation<'_>) -> Next {
     Next::Patch(patch(situation, &claim, wanted, operates))
 }
 
-/// That the last comparison rendered a source of ours without our plugin, though the source names it.
-pub fn natively(app: &Application) -> Option<Check> {
-    let status = &app.status;
+/// That the last comparison of an Application rendered a source of ours without our plugin, though the source names it.
+pub fn natively(app: &str, status: &ApplicationStatus) -> Option<Check> {
     let compared = &status.sync.as_ref()?.compared_to;
     let types = if compared.sources.is_empty() {
         std::slice::from_ref(&status.source_type)
@@ -90,8 +91,7 @@ pub fn natively(app: &Application) -> Option<Check> {
     let text =
         format!("Argo CD rendered the Application as {found} and not with the plugin {PLUGIN}");
     Some(Check::failed(Code::RenderedNatively, text).fix(format!(
-        "Look in its folder in Git for .argocd-source.yaml and .argocd-source-{}.yaml: they must not take the plugin away",
-        app.name()
+        "Look in its folder in Git for .argocd-source.yaml and .argocd-source-{app}.yaml: they must not take the plugin away"
     )))
 }
 
@@ -348,7 +348,7 @@ pub fn progress(situation: &Situation<'_>) -> Progress {
     }
     let looked =
         app.status.sync.as_ref().is_some_and(|s| carry(s.compared_to.sources(), stage, &claim));
-    if let Some(check) = natively(app).filter(|_| looked) {
+    if let Some(check) = natively(app.name(), &app.status).filter(|_| looked) {
         return still(check);
     }
     if deployed(app, stage, &claim) {

@@ -48,7 +48,8 @@ fn functions() -> Functions<'static> {
             "charts": [{ "repoURL": "oci://charts/a", "version": "1.0.0" }],
             "artifacts": [{ "artifactType": "t", "subscriptionName": "s", "version": "1", "metadata": { "k": [1] } }],
         });
-        serde_json::from_value(json!({ "id": "c", "items": { "Warehouse/w": freight } })).expect("a collection")
+        serde_json::from_value(json!({ "id": "c", "items": { "Warehouse/w": freight } }))
+            .expect("a collection")
     });
     Functions::default().with_utilities().with_freight(&COLLECTION)
 }

@@ -12,40 +12,51 @@ pub(super) mod guard;
 mod inject;
 mod operation;
 mod source;
+mod written;
 
 use serde_json::{Map, Value};
 use wharfinger_api::additions::BREAK_GLASS;
-use wharfinger_api::argocd::{Application, Sources as _};
+use wharfinger_api::argocd::{ApplicationSpec, Sources as _};
 use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
 
-use super::{Allowed, Context, Object, Review, Stop, sent, stored, unreadable};
+use super::{Allowed, Context, Object, Review, Stop, read, sent, stored, unreadable};
 use crate::claim::{StageName, ours, the_stage};
 use fields::{Class, changed, class};
+use written::{Written, after, annotations, before};
 
 pub(super) use inject::mutate;
 
 pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
-    if is_harmless(context)? {
+    // Deleting an Application takes what it deploys with it; it does not change what it deploys.
+    if context.review.new.is_none() || is_harmless(context)? {
         return Ok(Allowed::default());
     }
-    // Deleting an Application takes what it deploys with it; it does not change what it deploys.
     let Some(new) = after(context)? else { return Ok(Allowed::default()) };
     let change = Change { context, old: before(context)?, new };
+    // What is new is read, whether a rule looks at it or not: what nobody can read is not let in.
+    if !old_says(context, &["status"]) {
+        change.new.status()?;
+    }
     ask_first(&change)?;
-    annotation::judge(&change)?;
+    if !change.stays() {
+        annotation::judge(&change)?;
+    }
     let lifted = glass::judge(&change)?;
     let mut allowed = Allowed::default();
     if !lifted {
-        consent::judge(&change)?;
+        if !change.stays() {
+            consent::judge(&change)?;
+        }
         source::judge_names(&change)?;
     }
-    if change.renders() {
+    let renders = change.renders()?;
+    if renders {
         let stage = the_stage(change.new.annotation(AUTHORIZED_STAGE))?;
         if !lifted {
             allowed.warnings.extend(rules(&change, &stage)?);
         }
     }
-    allowed.events.extend(glass::event(&change));
+    allowed.events.extend(glass::event(&change, renders));
     Ok(allowed)
 }
 
@@ -53,25 +64,26 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
 /// was written.
 fn is_harmless(context: &Context<'_>) -> Result<bool, Stop> {
     let Review { old: Some(old), new: Some(new), .. } = *context.review else { return Ok(false) };
-    if !context.same(&["operation"])? || !context.same(&["status"])? {
+    if !old_says(context, &["operation"]) || !old_says(context, &["status"]) {
         return Ok(false);
     }
-    let after = sent(Some(new), |object| object.at(&ANNOTATIONS))?.flatten();
-    let before = match context.same(&ANNOTATIONS)? {
-        true => after,
-        false => stored(Some(old), |object| object.at(&ANNOTATIONS))?.flatten(),
-    };
+    let annotations = annotations(context)?;
     let [stage, glass] = [AUTHORIZED_STAGE, BREAK_GLASS]
-        .map(|key| [before, after].map(|annotations| annotations.and_then(|all| all.get(key))));
+        .map(|key| annotations.map(|annotations| annotations.and_then(|all| all.get(key))));
     if stage[0] != stage[1] || glass != [None, None] {
         return Ok(false);
     }
     let [old, new] = unlike(old, new, "spec")?.map(Value::Object);
+    read::<ApplicationSpec>(&new, "as it was sent")?;
     let harmless = |path: String| matches!(class(&path), Some(Class::Harmless(_)));
     Ok(changed("spec", &old, &new).into_iter().all(harmless))
 }
 
-const ANNOTATIONS: [&str; 2] = ["metadata", "annotations"];
+/// Whether what was before says the same at a place, to the letter: then it was judged when it was written.
+fn old_says(context: &Context<'_>, path: &[&str]) -> bool {
+    let Review { old, new, .. } = *context.review;
+    old.zip(new).is_some_and(|(old, new)| old.says_as(new, path))
+}
 
 /// The fields of a part that are not the same before and after, as they were and as they are.
 fn unlike(old: &Object, new: &Object, part: &str) -> Result<[Map<String, Value>; 2], Stop> {
@@ -83,7 +95,7 @@ fn unlike(old: &Object, new: &Object, part: &str) -> Result<[Map<String, Value>;
 
 /// Asks for the Stage that nearly every rule takes, so that nothing is judged twice.
 fn ask_first(change: &Change<'_>) -> Result<(), Stop> {
-    if change.renders()
+    if change.renders()?
         && change.is(BREAK_GLASS).is_none()
         && let Ok(stage) = the_stage(change.is(AUTHORIZED_STAGE))
     {
@@ -92,18 +104,12 @@ fn ask_first(change: &Change<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-fn before<'a>(context: &Context<'a>) -> Result<Option<&'a Application>, Stop> {
-    stored(context.review.old, Object::application)
-}
-
-fn after<'a>(context: &Context<'a>) -> Result<Option<&'a Application>, Stop> {
-    sent(context.review.new, Object::application)
-}
-
 /// The rules that break-glass lifts. What is returned is a warning.
 fn rules(change: &Change<'_>, stage: &StageName) -> Result<Option<String>, Stop> {
     source::judge(change, stage)?;
-    guard::judge(change, stage)?;
+    if !change.stays() {
+        guard::judge(change, stage)?;
+    }
     operation::judge(change, stage)?;
     evidence::judge(change, stage)?;
     operation::judge_state(change, stage)?;
@@ -114,26 +120,31 @@ fn rules(change: &Change<'_>, stage: &StageName) -> Result<Option<String>, Stop>
 /// An Application before and after.
 struct Change<'a> {
     context: &'a Context<'a>,
-    old: Option<&'a Application>,
-    new: &'a Application,
+    old: Option<Written<'a>>,
+    new: Written<'a>,
 }
 
 impl<'a> Change<'a> {
     /// Whether anything in it is to be rendered with Freight.
-    fn renders(&self) -> bool {
-        let sync = self.new.operation.as_ref().and_then(|o| o.sync.as_ref());
-        ours(self.new.spec.sources())
-            .chain(sync.into_iter().flat_map(|s| ours(s.sources())))
-            .next()
-            .is_some()
+    fn renders(&self) -> Result<bool, Stop> {
+        let sync = self.new.operation()?.and_then(|o| o.sync.as_ref());
+        Ok(self.new.renders || sync.is_some_and(|s| ours(s.sources()).next().is_some()))
     }
 
-    fn was(&self, annotation: &str) -> Option<&str> {
+    fn was(&self, annotation: &str) -> Option<&'a str> {
         self.old?.annotation(annotation)
     }
 
-    fn is(&self, annotation: &str) -> Option<&str> {
+    fn is(&self, annotation: &str) -> Option<&'a str> {
         self.new.annotation(annotation)
+    }
+
+    /// The spec is as it was, and so is the Stage: as in nearly every write of Argo CD's own. No rule about what joins,
+    /// leaves or is guarded has anything to say then.
+    fn stays(&self) -> bool {
+        old_says(self.context, &["spec"])
+            && self.was(AUTHORIZED_STAGE) == self.is(AUTHORIZED_STAGE)
+            && self.was(BREAK_GLASS).is_none()
     }
 
     /// The rules apply again: to all there is, not only to what changes now.

@@ -2,6 +2,7 @@
 //!
 //! To understand all of it takes several times as long as to judge it, and most of it is as it was before the write.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -13,7 +14,7 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use wharfinger_api::argocd::Application;
+use wharfinger_api::argocd::{ApplicationSpec, ApplicationStatus, Operation};
 
 /// The parts that are told apart field by field, each with what is left out of it because no rule looks at it: who wrote which
 /// field, of every kind; and every object that an Application has deployed, which is for everybody to write.
@@ -28,12 +29,23 @@ pub struct Object {
     text: String,
     fields: Vec<Field>,
     whole: Lazy<Value>,
-    application: Lazy<Application>,
+    application: Application,
+}
+
+/// What rules of Applications ask for more than once, each understood by itself.
+#[derive(Debug, Default)]
+struct Application {
+    annotations: Lazy<Option<BTreeMap<String, String>>>,
+    // An object is moved about more often than these are asked for.
+    spec: Lazy<Box<ApplicationSpec>>,
+    operation: Lazy<Option<Box<Operation>>>,
+    status: Lazy<Box<ApplicationStatus>>,
 }
 
 #[derive(Debug)]
 struct Field {
-    name: String,
+    /// Where its name is in the text, without the quotes: in the one way in which it is written as JSON.
+    name: Range<usize>,
     /// Where its value is in the text.
     at: Range<usize>,
     /// Those of a part.
@@ -50,23 +62,54 @@ impl Object {
         once(&self.whole, &self.text)
     }
 
-    /// As an Application, which is asked for more than once.
-    pub(super) fn application(&self) -> Result<&Application, String> {
-        self.holds_no_lists()?;
-        once(&self.application, &self.text)
+    /// The annotations of an Application.
+    pub(super) fn annotations(&self) -> Result<Option<&BTreeMap<String, String>>, String> {
+        let annotations = self.part(&self.application.annotations, &["metadata", "annotations"])?;
+        Ok(annotations.and_then(Option::as_ref))
+    }
+
+    /// The spec of an Application.
+    pub(super) fn spec(&self) -> Result<Option<&ApplicationSpec>, String> {
+        Ok(self.part(&self.application.spec, &["spec"])?.map(AsRef::as_ref))
+    }
+
+    /// The operation that an Application asks for.
+    pub(super) fn operation(&self) -> Result<Option<&Operation>, String> {
+        let operation = self.part(&self.application.operation, &["operation"])?;
+        Ok(operation.and_then(Option::as_deref))
+    }
+
+    /// The status of an Application.
+    pub(super) fn status(&self) -> Result<Option<&ApplicationStatus>, String> {
+        Ok(self.part(&self.application.status, &["status"])?.map(AsRef::as_ref))
+    }
+
+    fn part<'l, T: DeserializeOwned>(
+        &'l self,
+        lazy: &'l Lazy<T>,
+        path: &[&str],
+    ) -> Result<Option<&'l T>, String> {
+        // A part that is something else has no fields to be looked for.
+        self.holds(|part| !part.starts_with('{'))?;
+        let Some((field, [])) = self.known(path) else { return Ok(None) };
+        let words = &self.text[field.at.clone()];
+        if words.starts_with('[') {
+            return Err(format!("{} is no object", path.join(".")));
+        }
+        once(lazy, words).map(Some)
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
-        self.holds_no_lists()?;
+        // A list of its fields would do for a struct, and for nobody else.
+        self.holds(|part| part.starts_with('['))?;
         read(&self.text)
     }
 
-    /// A list of its fields would do for a struct, and for nobody else.
-    fn holds_no_lists(&self) -> Result<(), String> {
-        let list = |field: &&Field| self.text[field.at.clone()].starts_with('[');
-        let part = |field: &&Field| PARTS.iter().any(|(part, _)| *part == field.name);
-        match self.fields.iter().filter(part).find(list) {
-            Some(field) => Err(format!("{} is no object", field.name)),
+    fn holds(&self, wrong: impl Fn(&str) -> bool) -> Result<(), String> {
+        let parts =
+            PARTS.iter().filter_map(|(part, _)| Some((part, self.find(&self.fields, part)?)));
+        match { parts }.find(|(_, field)| wrong(&self.text[field.at.clone()])) {
+            Some((part, _)) => Err(format!("{part} is no object")),
             None => Ok(()),
         }
     }
@@ -85,54 +128,58 @@ impl Object {
         other: Option<&Self>,
         path: &[&str],
     ) -> Result<bool, String> {
-        if let (Some(one), Some(other)) = (one, other)
-            && one.words(path).is_some_and(|words| Some(words) == other.words(path))
-        {
+        if one.zip(other).is_some_and(|(one, other)| one.says_as(other, path)) {
             return Ok(true);
         }
         let at = |object| Option::map_or(object, Ok(None), |object: &Self| object.at(path));
         Ok(at(one)? == at(other)?)
     }
 
+    /// Whether a place is in neither of two objects, or is told apart in both and the same to the letter.
+    pub(super) fn says_as(&self, other: &Self, path: &[&str]) -> bool {
+        match (self.known(path), other.known(path)) {
+            (None, None) => true,
+            (Some((here, [])), Some((there, []))) => {
+                self.text[here.at.clone()] == other.text[there.at.clone()]
+            }
+            _ => false,
+        }
+    }
+
     /// The fields of a part that another object does not have, or has otherwise.
     pub(super) fn unlike(&self, other: &Self, part: &str) -> Result<Map<String, Value>, String> {
         let mut unlike = Map::new();
-        let Some(part_here) = find(&self.fields, part) else { return Ok(unlike) };
+        let Some(part_here) = self.find(&self.fields, part) else { return Ok(unlike) };
         if !self.text[part_here.at.clone()].starts_with('{') {
             return Err(format!("{part} is no object"));
         }
-        for Field { name, .. } in &part_here.fields {
+        for field in &part_here.fields {
+            let name = &self.text[field.name.clone()];
             let path = [part, name];
             if !Self::same(Some(self), Some(other), &path)?
                 && let Some(value) = self.at(&path)?
             {
-                unlike.insert(name.clone(), value.clone());
+                unlike.insert(read(&format!("\"{name}\""))?, value.clone());
             }
         }
         Ok(unlike)
     }
 
-    /// The text at a place that is told apart.
-    fn words(&self, path: &[&str]) -> Option<&str> {
-        let (field, rest) = self.known(path)?;
-        rest.is_empty().then(|| &self.text[field.at.clone()])
-    }
-
     /// The field that is or holds a place, and the way on from there.
     fn known<'p>(&self, path: &'p [&'p str]) -> Option<(&Field, &'p [&'p str])> {
         let (name, rest) = path.split_first()?;
-        let field = find(&self.fields, name)?;
+        let field = self.find(&self.fields, name)?;
         match rest.split_first() {
             Some((name, rest)) if !field.fields.is_empty() => {
-                Some((find(&field.fields, name)?, rest))
+                Some((self.find(&field.fields, name)?, rest))
             }
             _ => Some((field, rest)),
         }
     }
-}
 
-fn find<'f>(fields: &'f [Field], name: &str) -> Option<&'f Field> {
-    fields.iter().find(|field| field.name == name)
+    fn find<'f>(&self, fields: &'f [Field], name: &str) -> Option<&'f Field> {
+        fields.iter().find(|field| self.text[field.name.clone()] == *name)
+    }
 }
 
 fn once<'l, T: DeserializeOwned>(lazy: &'l Lazy<T>, text: &str) -> Result<&'l T, String> {
@@ -153,7 +200,7 @@ impl<'de> Deserialize<'de> for Object {
         let mut text = Vec::with_capacity(4096);
         let fields = deserializer.deserialize_map(Copied::new(&mut text, &PARTS, ""))?;
         let text = String::from_utf8(text).map_err(D::Error::custom)?;
-        Ok(Self { text, fields, whole: Lazy::new(), application: Lazy::new() })
+        Ok(Self { text, fields, whole: Lazy::new(), application: Application::default() })
     }
 }
 
@@ -173,13 +220,38 @@ impl<'t> Copied<'t> {
         Self { text, parts, left_out }
     }
 
-    fn json<E: Error>(&mut self, value: &impl Serialize) -> Result<(), E> {
-        serde_json::to_writer(&mut *self.text, value).map_err(E::custom)
+    /// A part that is no object, and so has no fields.
+    fn other<E: Error>(self, value: &impl Serialize) -> Result<Vec<Field>, E> {
+        json(self.text, value).map(|()| vec![])
+    }
+}
+
+fn json<E: Error>(text: &mut Vec<u8>, value: &impl Serialize) -> Result<(), E> {
+    serde_json::to_writer(text, value).map_err(E::custom)
+}
+
+/// Copies the name of a field, and says where it is.
+struct Name<'t>(&'t mut Vec<u8>);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Range<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = Range<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
     }
 
-    /// A part that is no object, and so has no fields.
-    fn other<E: Error>(mut self, value: &impl Serialize) -> Result<Vec<Field>, E> {
-        self.json(value).map(|()| vec![])
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        let start = self.0.len() + 1;
+        json(self.0, &name)?;
+        Ok(start..self.0.len() - 1)
     }
 }
 
@@ -198,25 +270,34 @@ impl<'de> Visitor<'de> for Copied<'_> {
         f.write_str("an object")
     }
 
-    fn visit_map<M: MapAccess<'de>>(mut self, mut map: M) -> Result<Self::Value, M::Error> {
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut fields = Vec::<Field>::with_capacity(16);
         self.text.push(b'{');
-        while let Some(name) = map.next_key::<String>()? {
-            if name == self.left_out {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            // Whoever reads it elsewhere might take the other one.
-            if find(&fields, &name).is_some() {
-                return Err(M::Error::custom(format_args!("field {name:?} is there twice")));
-            }
+        loop {
+            let end = self.text.len();
             if !fields.is_empty() {
                 self.text.push(b',');
             }
-            self.json(&name)?;
+            let Some(name) = map.next_key_seed(Name(self.text))? else {
+                self.text.truncate(end);
+                break;
+            };
+            let is = |known: &str| self.text[name.clone()] == *known.as_bytes();
+            if !self.left_out.is_empty() && is(self.left_out) {
+                map.next_value::<IgnoredAny>()?;
+                self.text.truncate(end);
+                continue;
+            }
+            // Whoever reads it elsewhere might take the other one.
+            let twice = |field: &Field| self.text[field.name.clone()] == self.text[name.clone()];
+            if fields.iter().any(twice) {
+                let name = String::from_utf8_lossy(&self.text[name]);
+                return Err(M::Error::custom(format_args!("field \"{name}\" is there twice")));
+            }
+            let part = self.parts.iter().find(|(part, _)| is(part));
             self.text.push(b':');
             let start = self.text.len();
-            let below = match self.parts.iter().find(|(part, _)| *part == name) {
+            let below = match part {
                 Some((_, left_out)) => {
                     map.next_value_seed(Copied::new(&mut *self.text, &[], left_out))?
                 }
@@ -282,7 +363,7 @@ mod tests {
     fn what_no_rule_looks_at_is_left_out_and_nothing_else() {
         let app = json!({
             "metadata": { "name": "a", "managedFields": [{ "manager": "x" }], "annotations": { "managedFields": "1" } },
-            "spec": { "resources": [1, -1, 1.5, null, true, "x", { "managedFields": [] }], "\"ä": { "": 1 } },
+            "spec": { "resources": [1, -1, 1.5, null, true, "x", { "managedFields": [] }], "\"ä": { "": 1 }, "": 1 },
             "status": { "resources": [{}], "sync": { "resources": [{}] } },
             "resources": [], "managedFields": [], "\u{1}": [],
         });
@@ -318,10 +399,11 @@ mod tests {
     fn a_list_of_fields_is_no_part() {
         let list = object(&json!({ "spec": ["default", { "path": "x" }], "x": [] }));
         let told = Err("spec is no object".to_owned());
-        assert_eq!(list.application().map(|_| ()), told);
+        assert_eq!(list.spec().map(|_| ()), told);
+        assert_eq!(list.annotations().map(|_| ()), told);
         assert_eq!(list.read::<Value>().map(|_| ()), told);
         assert_eq!(list.unlike(&object(&json!({})), "spec").map(|_| ()), told);
-        assert!(object(&json!({ "spec": { "project": "x" }, "x": [] })).application().is_ok());
+        assert!(object(&json!({ "spec": { "project": "x" }, "x": [] })).spec().is_ok());
     }
 
     #[test]
@@ -377,6 +459,10 @@ mod tests {
         }
         let unlike = |one: &Object, other, part| Value::Object(one.unlike(other, part).unwrap());
         assert_eq!(unlike(&one, &other, "spec"), json!({ "e": 1 }));
+        let odd = |value: &str| object(&json!({ "spec": { "\"\u{1}ä\\": value, "b": 1 } }));
+        let odd = [odd("x"), odd("x"), odd("y")];
+        assert_eq!(unlike(&odd[0], &odd[1], "spec"), json!({}));
+        assert_eq!(unlike(&odd[0], &odd[2], "spec"), json!({ "\"\u{1}ä\\": "x" }));
         assert_eq!(unlike(&other, &one, "spec"), json!({ "e": 2 }));
         assert_eq!(
             unlike(&one, &object(&json!({})), "spec"),

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 
 use wharfinger_api::additions::PLUGIN;
-use wharfinger_api::argocd::{Application, Source, Sources as _};
+use wharfinger_api::argocd::Source;
 use wharfinger_api::v1alpha1::{AUTHORIZED_STAGE, ProjectConfig};
 
-use super::Change;
+use super::{Change, Written};
 use crate::admission::{Stop, Verb};
 use crate::check::{Check, Code};
 use crate::claim::{StageName, authorized, named, ours};
@@ -27,14 +27,14 @@ pub(super) fn judge(change: &Change<'_>) -> Result<(), Stop> {
 }
 
 /// The Stages that an Application names, whatever else is in its annotation.
-pub(super) fn stages(app: &Application) -> BTreeSet<StageName> {
+pub(super) fn stages(app: Written<'_>) -> BTreeSet<StageName> {
     named(app.annotation(AUTHORIZED_STAGE).unwrap_or_default()).collect()
 }
 
 fn leaving(change: &Change<'_>) -> Result<(), Stop> {
     let Some(old) = change.old else { return Ok(()) };
     let (was, is) = (stages(old), stages(change.new));
-    let dropped = dropped(old.spec.sources(), change.new.spec.sources());
+    let dropped = dropped(old.sources(), change.new.sources());
     for stage in was.iter().filter(|stage| dropped || !is.contains(stage)) {
         // With the Stage gone there is nobody left to ask.
         if change.context.facts.stage_if_any(stage)?.is_some() && !releases(change, stage)? {

@@ -3,13 +3,12 @@
 use globset::Glob;
 use serde_json::Value;
 use wharfinger_api::additions::ApplicationSelector;
-use wharfinger_api::argocd::{Application, Sources as _};
 
-use super::Change;
 use super::annotation::stages;
+use super::{Change, Written};
 use crate::admission::Stop;
 use crate::check::{Check, Code};
-use crate::claim::{StageName, ours, shown};
+use crate::claim::{StageName, shown};
 
 pub(super) fn judge(change: &Change<'_>) -> Result<(), Stop> {
     stages(change.new)
@@ -26,10 +25,9 @@ pub(super) fn joins(change: &Change<'_>, stage: &StageName) -> bool {
 
 /// Whether the Application has been to that Stage what it is now.
 pub(super) fn was_of(change: &Change<'_>, stage: &StageName) -> bool {
-    let renders = |app: &Application| ours(app.spec.sources()).next().is_some();
     change
         .old
-        .is_some_and(|old| stages(old).contains(stage) && (renders(old) || !renders(change.new)))
+        .is_some_and(|old| stages(old).contains(stage) && (old.renders || !change.new.renders))
 }
 
 fn taken(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
@@ -57,7 +55,7 @@ fn taken(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
     Err(Check::failed(Code::Joining, text).fix(fix).into())
 }
 
-fn selects(selector: &ApplicationSelector, app: &Application) -> bool {
+fn selects(selector: &ApplicationSelector, app: Written<'_>) -> bool {
     // What is no glob chooses nothing.
     let matches = |glob: &str, name: &str| {
         glob.is_empty() || Glob::new(glob).is_ok_and(|glob| glob.compile_matcher().is_match(name))
@@ -72,6 +70,6 @@ fn quoted(text: &str) -> String {
     Value::from(shown(text)).to_string()
 }
 
-fn app_project(app: &Application) -> &str {
+fn app_project(app: Written<'_>) -> &str {
     if app.spec.project.is_empty() { "default" } else { &app.spec.project }
 }

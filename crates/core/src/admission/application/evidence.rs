@@ -62,7 +62,7 @@ fn is_left_of(new: &Value, old: &Value) -> bool {
 ///
 /// Of an Application that was the Stage's already it is known that it may have been deployed, so it may say so.
 fn brought(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
-    let told = told(&change.new.status, stage);
+    let told = told(change.new.status()?, stage);
     let first = told.into_iter().min_by_key(|(told, ..)| Reverse(*told));
     let Some((newest, part, below)) = first else { return Ok(()) };
     let was = was_of(change, stage);

@@ -3,7 +3,9 @@
 //! The guard looks here, and so does the table in the documentation. A field that is not here is nobody's: whoever changes
 //! it changes what is deployed, until somebody has looked at it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::iter;
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 use wharfinger_api::additions::Freedom;
@@ -207,13 +209,14 @@ const RECORD: &str = "Argo CD's application controller alone, and only for an op
 
 /// The class of a field; nothing for one that nobody has looked at.
 pub(in crate::admission) fn class(path: &str) -> Option<Class> {
-    let path = path.replacen("spec.sources[]", "spec.source", 1);
-    let path = path.trim_end_matches("[]").trim_end_matches("{}");
-    let below = |field: &Field| path.strip_prefix(field.path).filter(|rest| starts_below(rest));
-    let (field, rest) = FIELDS
-        .iter()
-        .filter_map(|field| Some((field, below(field)?)))
-        .max_by_key(|(field, _)| field.path.len())?;
+    static KNOWN: LazyLock<HashMap<&str, &Field>> =
+        LazyLock::new(|| FIELDS.iter().map(|field| (field.path, field)).collect());
+    let of_many = path.strip_prefix("spec.sources[]").map(|rest| format!("spec.source{rest}"));
+    let path = of_many.as_deref().unwrap_or(path).trim_end_matches("[]").trim_end_matches("{}");
+    let parents = above(path).rev().map(|at| path.split_at(at));
+    let (field, rest) = iter::once((path, ""))
+        .chain(parents)
+        .find_map(|(path, rest)| Some((KNOWN.get(path)?, rest)))?;
     match field.below {
         Below::Only(leaves) if !leaves.contains(&rest) => None,
         _ => Some(field.class),
@@ -245,16 +248,23 @@ pub(in crate::admission) fn changed(path: &str, old: &Value, new: &Value) -> Vec
 
 /// Whether the table knows parts of a field.
 fn goes_below(path: &str) -> bool {
-    let part = |rest: &str| !rest.is_empty() && starts_below(rest);
-    FIELDS.iter().any(|field| {
-        let (at, below) = (path.strip_prefix(field.path), field.path.strip_prefix(path));
-        let leaf = |leaf: &&str| at.and_then(|at| leaf.strip_prefix(at)).is_some_and(part);
-        below.is_some_and(part)
-            || matches!(field.below, Below::Only(leaves) if leaves.iter().any(leaf))
-    })
+    static INNER: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let mut inner = HashSet::new();
+        for field in FIELDS {
+            let leaves = match field.below {
+                Below::Only(leaves) => leaves,
+                Below::All => &[""],
+            };
+            for path in leaves.iter().map(|leaf| [field.path, leaf].concat()) {
+                inner.extend(above(&path).map(|at| path[..at].to_owned()));
+            }
+        }
+        inner
+    });
+    INNER.contains(path)
 }
 
-/// Whether the rest of a path is nothing, or begins with another part.
-fn starts_below(rest: &str) -> bool {
-    rest.is_empty() || rest.starts_with(['.', '[', '{'])
+/// Where the paths end that lead to a path's field: before each further part of it.
+fn above(path: &str) -> impl DoubleEndedIterator<Item = usize> {
+    path.match_indices(['.', '[', '{']).map(|(at, _)| at)
 }

@@ -43,8 +43,8 @@ pub(super) fn judge(change: &Change<'_>) -> Result<bool, Stop> {
 }
 
 /// Told each time the rules did not apply, or will not from now on.
-pub(super) fn event(change: &Change<'_>) -> Option<Event> {
-    let reason = change.is(BREAK_GLASS).filter(|_| broken(change) || change.renders())?;
+pub(super) fn event(change: &Change<'_>, renders: bool) -> Option<Event> {
+    let reason = change.is(BREAK_GLASS).filter(|_| broken(change) || renders)?;
     // An event's text holds 1 kB.
     let reason: String = reason.chars().take(200).collect();
     let stages: Vec<_> = stages(change.new).iter().map(ToString::to_string).collect();

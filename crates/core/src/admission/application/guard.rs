@@ -5,16 +5,16 @@
 
 use serde_json::Value;
 use wharfinger_api::additions::{Freedom, PLUGIN};
-use wharfinger_api::argocd::{Application, Source, Sources as _};
+use wharfinger_api::argocd::Source;
 use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
 
 use super::fields::{Class, changed, class};
 use super::source::{lean, lean_value, same};
-use super::{Change, StageName, unlike};
+use super::{Change, StageName, Written, unlike};
 use crate::admission::facts::status;
 use crate::admission::{Review, Stop, Verb, lacking};
 use crate::check::Check;
-use crate::claim::{ours, the_stage};
+use crate::claim::the_stage;
 use crate::converge::{held, pinned};
 
 /// A change that is not everybody's to make.
@@ -70,18 +70,14 @@ fn freely<'f>(change: &Change<'f>, stage: &StageName) -> Result<&'f [Freedom], S
 }
 
 /// The Application before, if the same Stage's Freight was in it. Whoever joins brings what they have.
-fn belonged<'a>(change: &Change<'a>, stage: &StageName) -> Option<&'a Application> {
+fn belonged<'a>(change: &Change<'a>, stage: &StageName) -> Option<Written<'a>> {
     let old = change.old?;
-    let both = [old, change.new].iter().all(|app| ours(app.spec.sources()).next().is_some());
+    let both = old.renders && change.new.renders;
     let belonged = the_stage(old.annotation(AUTHORIZED_STAGE)).is_ok_and(|was| was == *stage);
     (both && belonged).then_some(old)
 }
 
-fn guarded(
-    change: &Change<'_>,
-    old: &Application,
-    stage: &StageName,
-) -> Result<Vec<Guarded>, Stop> {
+fn guarded(change: &Change<'_>, old: Written<'_>, stage: &StageName) -> Result<Vec<Guarded>, Stop> {
     let mut paths = sources(change, old, stage)?;
     let Review { old: Some(old), new: Some(new), .. } = *change.context.review else {
         return Ok(vec![]);
@@ -106,8 +102,8 @@ fn guard(path: String) -> Option<Guarded> {
 /// In the table: how many sources there are, and in which order.
 const SOURCES: &str = "spec.sources";
 
-fn sources(change: &Change<'_>, old: &Application, stage: &StageName) -> Result<Vec<String>, Stop> {
-    let (was, is) = (old.spec.sources(), change.new.spec.sources());
+fn sources(change: &Change<'_>, old: Written<'_>, stage: &StageName) -> Result<Vec<String>, Stop> {
+    let (was, is) = (old.sources(), change.new.sources());
     let moved = || is.iter().all(|source| was.iter().any(|w| alike(w, source)));
     if was.len() != is.len() || (!was.iter().zip(is).all(|(w, i)| alike(w, i)) && moved()) {
         return Ok(vec![SOURCES.into()]);

@@ -21,18 +21,18 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
     }
     // What can't be understood is left as it is: the validation that follows says why not.
     let (Ok(Some(new)), Ok(old)) = (after(context), before(context)) else { return untouched };
+    let Ok(operation) = new.operation() else { return untouched };
     let Ok(stage) = the_stage(new.annotation(AUTHORIZED_STAGE)) else { return untouched };
-    if new.annotation(BREAK_GLASS).is_some() || ours(new.spec.sources()).next().is_none() {
+    if new.annotation(BREAK_GLASS).is_some() || !new.renders {
         return untouched;
     }
     let (found, live) = context.facts.stage(&stage)?;
     let Some((claim, collection)) = found.map(status).and_then(held) else {
         return if live { untouched } else { Err(ask_stage(&stage, true)) };
     };
-    let shown = newest(new.spec.sources(), &stage);
-    let sync =
-        new.operation.as_ref().and_then(|o| o.sync.as_ref()).map(|s| newest(s.sources(), &stage));
-    let elsewhere = sync.max(old.map(|old| newest(old.spec.sources(), &stage)));
+    let shown = newest(new.sources(), &stage);
+    let sync = operation.and_then(|o| o.sync.as_ref()).map(|s| newest(s.sources(), &stage));
+    let elsewhere = sync.max(old.map(|old| newest(old.sources(), &stage)));
     // Somebody has seen an assignment that the cache has not; or, where nothing was before, nobody could have.
     if !live && (old.is_none() || shown.max(elsewhere.unwrap_or(0)) > claim.generation) {
         return Err(ask_stage(&stage, true));
@@ -41,13 +41,13 @@ pub(in crate::admission) fn mutate(context: &Context<'_>) -> Result<Allowed, Sto
     if shown > claim.generation {
         return untouched;
     }
-    let before = old.map_or(&[][..], |old| old.spec.sources());
+    let before = old.map_or(&[][..], |old| old.sources());
     let wanted: Vec<Source> =
-        new.spec.sources().iter().map(|s| with_claim(s, &stage, &claim, collection)).collect();
-    if wanted == new.spec.sources() {
+        new.sources().iter().map(|s| with_claim(s, &stage, &claim, collection)).collect();
+    if wanted == new.sources() {
         return untouched;
     }
-    let warnings = new.spec.sources().iter().zip(&wanted);
+    let warnings = new.sources().iter().zip(&wanted);
     let warnings = warnings.filter(|(sent, _)| !before.iter().any(|b| same(b, sent)));
     let warnings = warnings
         .flat_map(|(sent, wanted)| replaced(sent, wanted, before, &stage, &claim))

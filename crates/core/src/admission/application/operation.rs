@@ -17,7 +17,7 @@ use crate::converge::{held, natively, pinned};
 /// `.operation`: what anybody may ask for.
 pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> {
     let (_, new) = change.at(&["operation"])?;
-    let (Some(operation), Some(whole)) = (&change.new.operation, new) else { return Ok(()) };
+    let (Some(operation), Some(whole)) = (change.new.operation()?, new) else { return Ok(()) };
     let asked = || {
         deploys(change, stage, operation)?;
         known(change, stage, whole)
@@ -84,14 +84,13 @@ fn by_argocd(change: &Change<'_>, stage: &StageName, state: &Value) -> Result<()
     let old = change.old;
     let (before, now) = change.at(&["operation"])?;
     let (state_before, _) = change.at(&["status", "operationState", "operation"])?;
+    let state_was = old.map(|old| old.status()).transpose()?;
+    let state_was = state_was.and_then(|status| status.operation_state.as_ref());
     let admitted = [
-        (old.and_then(|old| old.operation.as_ref()), before),
-        (
-            old.and_then(|old| old.status.operation_state.as_ref()).map(|state| &state.operation),
-            state_before,
-        ),
+        (old.map(|old| old.operation()).transpose()?.flatten(), before),
+        (state_was.map(|state| &state.operation), state_before),
         // Judged a moment ago.
-        (change.new.operation.as_ref(), now),
+        (change.new.operation()?, now),
     ];
     let goes_on = admitted.into_iter().any(|(operation, known)| {
         operation.is_some_and(|operation| same_deployment(operation, &recorded))
@@ -114,7 +113,7 @@ fn result(change: &Change<'_>, state: &Value, recorded: &Operation) -> Result<()
         return Ok(());
     };
     let old = change.old;
-    let status = old.map(|old| &old.status);
+    let status = old.map(|old| old.status()).transpose()?;
     let before =
         status.and_then(|s| s.operation_state.as_ref()).and_then(|s| s.sync_result.as_ref());
     let sync = recorded.sync.as_ref().map(Sources::sources).filter(|sources| !sources.is_empty());
@@ -123,8 +122,8 @@ fn result(change: &Change<'_>, state: &Value, recorded: &Operation) -> Result<()
         sources.len() == result.sources().len() && pairs().all(|(a, b)| same(a, b))
     };
     let spec = [
-        Some(change.new.spec.sources()),
-        old.map(|old| old.spec.sources()),
+        Some(change.new.sources()),
+        old.map(|old| old.sources()),
         // The spec may have changed since it began.
         status.and_then(|s| s.sync.as_ref()).map(|s| s.compared_to.sources()),
     ];
@@ -156,7 +155,7 @@ fn same_fields(one: &Value, other: &Value) -> bool {
 
 fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Result<(), Stop> {
     let Some(sync) = &operation.sync else { return Ok(()) };
-    if let Some(check) = natively(change.new) {
+    if let Some(check) = natively(change.new.name(), change.new.status()?) {
         return Err(check.into());
     }
     if !sync.manifests.is_empty() {
@@ -164,7 +163,7 @@ fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Res
             "the operation brings manifests of its own in place of what the Freight renders to";
         return Err(Check::failed(Code::OperationSource, text).fix("Sync without --local").into());
     }
-    let (brought, spec) = (sync.sources(), change.new.spec.sources());
+    let (brought, spec) = (sync.sources(), change.new.sources());
     if brought.is_empty() {
         return revisions(change, stage, sync);
     }
@@ -187,7 +186,7 @@ fn deploys(change: &Change<'_>, stage: &StageName, operation: &Operation) -> Res
 
 /// The revision that an operation asks for: the one that the Freight pins, else the one that the spec names.
 fn revisions(change: &Change<'_>, stage: &StageName, sync: &SyncOperation) -> Result<(), Stop> {
-    for (at, source) in change.new.spec.sources().iter().enumerate() {
+    for (at, source) in change.new.sources().iter().enumerate() {
         let other = |revision: &&str| !revision.is_empty() && *revision != source.target_revision();
         let brought = sync.sources().get(at).map(Source::target_revision).filter(other);
         let first = (at == 0).then_some(&*sync.revision).filter(other);

@@ -1,8 +1,10 @@
 //! The sources of an Application, and the claims they carry.
 
+use std::ptr;
+
 use serde_json::{Map, Value};
 use wharfinger_api::additions::PLUGIN;
-use wharfinger_api::argocd::{Source, Sources as _};
+use wharfinger_api::argocd::Source;
 use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
 
 use super::Change;
@@ -17,10 +19,10 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
         let text = "Argo CD deploys what spec.sourceHydrator says in place of the sources that are rendered with Freight";
         return Err(Check::failed(Code::Leaving, text).fix("Remove spec.sourceHydrator").into());
     }
-    let old = change.old.map_or(&[][..], |old| old.spec.sources());
+    let old = change.old.map_or(&[][..], |old| old.sources());
     let again =
         change.glass_mended() || change.was(AUTHORIZED_STAGE) != change.is(AUTHORIZED_STAGE);
-    for source in ours(change.new.spec.sources()) {
+    for source in ours(change.new.sources()) {
         // Not judged again: the Stage may have moved on, and this write may be about something else.
         if again || !old.iter().any(|old| same(old, source)) {
             claim(change, stage, source)?;
@@ -32,7 +34,7 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
 /// A path to our socket is as good as its name to Argo CD, and would go unseen by all of us.
 pub(super) fn judge_names(change: &Change<'_>) -> Result<(), Stop> {
     let odd =
-        change.new.spec.sources().iter().filter_map(Source::plugin).find(|name| name.contains('/'));
+        change.new.sources().iter().filter_map(Source::plugin).find(|name| name.contains('/'));
     let Some(name) = odd else { return Ok(()) };
     let text = format!("{:?} is not the name of a plugin", shown(name));
     Err(Check::failed(Code::Leaving, text)
@@ -47,7 +49,7 @@ pub(super) fn claim(change: &Change<'_>, stage: &StageName, source: &Source) -> 
     let shown = [Some(change.new), change.old]
         .into_iter()
         .flatten()
-        .map(|app| newest(app.spec.sources(), stage))
+        .map(|app| newest(app.sources(), stage))
         .max();
     let known = seen.status.and_then(|s| s.assignment.as_ref()).map(|a| a.generation);
     // The Application has seen an assignment that the cache has not: what is current there may be outdated here.
@@ -83,7 +85,7 @@ pub(super) fn newest(sources: &[Source], stage: &StageName) -> u64 {
 }
 
 fn claimed_before(change: &Change<'_>, claimed: &Result<Claimed, Malformed>) -> bool {
-    let before = change.old.iter().flat_map(|old| ours(old.spec.sources()));
+    let before = change.old.iter().flat_map(|old| ours(old.sources()));
     claimed.is_ok() && before.map(Claimed::of).any(|before| before == *claimed)
 }
 
@@ -93,7 +95,7 @@ fn claims_nothing<E>(claimed: &Result<Claimed, E>) -> bool {
 
 /// Whether two sources are the same to Argo CD, which leaves out what is empty whenever it writes one.
 pub(super) fn same(one: &Source, other: &Source) -> bool {
-    one == other || lean(&one.0) == lean(&other.0)
+    ptr::eq(one, other) || one == other || lean(&one.0) == lean(&other.0)
 }
 
 /// Whether two sources are the same but for their revision.

@@ -207,6 +207,13 @@ fn what_cant_be_read_is_denied() {
                 Err(Code::Unreadable),
             ),
             (
+                "what is everybody's to change",
+                ALICE,
+                Some(current()),
+                with(current(), json!({ "spec": { "revisionHistoryLimit": "x" } })),
+                Err(Code::Unreadable),
+            ),
+            (
                 "annotations",
                 ALICE,
                 None,
@@ -221,10 +228,34 @@ fn what_cant_be_read_is_denied() {
                 Err(Code::Unreadable),
             ),
             (
+                "status",
+                ARGOCD,
+                Some(current()),
+                with(current(), json!({ "status": { "history": 1 } })),
+                Err(Code::Unreadable),
+            ),
+            (
                 "before",
+                ALICE,
+                Some(with(current(), json!({ "spec": { "sources": "x" } }))),
+                current(),
+                Err(Code::Unreadable),
+            ),
+            (
+                "a status before, which goes",
                 ALICE,
                 Some(with(current(), json!({ "status": { "history": 1 } }))),
                 current(),
+                Ok(()),
+            ),
+            (
+                "a status before, which stays",
+                ALICE,
+                Some(with(current(), json!({ "status": { "history": 1 } }))),
+                asking(
+                    with(current(), json!({ "status": { "history": 1 } })),
+                    json!({ "sync": {} }),
+                ),
                 Err(Code::Unreadable),
             ),
         ],
