@@ -406,12 +406,13 @@ fn compared(app: &Application, stage: &StageName, claim: &Claim, now: Timestamp)
     let recorded = app.status.history.iter().rev().find(|h| carry(h.sources(), stage, claim));
     let operation = app.status.operation_state.as_ref().and_then(|s| s.finished_at);
     let ended = recorded.and_then(|h| h.deployed_at).or(operation).unwrap_or(now);
-    let late = now >= ended + LAG;
+    let settled = ended + LAG;
     let sync = app.status.sync.as_ref().filter(|s| carry(s.compared_to.sources(), stage, claim));
     match sync.map(|s| s.status.as_str()) {
         Some("Synced") => still(Check::new(Code::Converged, State::Passed, "synced")),
-        // The comparison before the sync said so too: only one that began after it tells drift. Its time is cut to the second.
-        Some("OutOfSync") if late && app.status.reconciled_at.is_some_and(|t| t > ended) => {
+        // The comparison before the sync said so too, and one right after it may not have seen yet what was applied: only one
+        // that began well after it tells drift. Its time is cut to the second, like that of the end.
+        Some("OutOfSync") if app.status.reconciled_at.is_some_and(|t| t >= settled) => {
             let fix = format!("Look at what differs: argocd app diff {}", app.name());
             still(
                 Check::new(Code::OutOfSync, State::Warning, "synced, and out of sync again")
@@ -421,7 +422,7 @@ fn compared(app: &Application, stage: &StageName, claim: &Claim, now: Timestamp)
         _ => {
             let check =
                 Check::waiting(Code::Comparing, "synced; Argo CD has not compared it again yet");
-            Progress { check, refresh: late }
+            Progress { check, refresh: now >= settled }
         }
     }
 }

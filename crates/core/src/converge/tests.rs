@@ -364,7 +364,7 @@ fn done_is_what_argo_cd_has_recorded_and_compared() {
     let now = current();
     let history = json!([{ "source": source(&now), "deployedAt": ASSIGNED }]);
     let drifted = json!({ "status": "OutOfSync", "comparedTo": { "source": source(&now) } });
-    let later = "2026-01-01T10:00:01Z";
+    let [soon, later] = ["2026-01-01T10:00:01Z", "2026-01-01T10:00:02Z"];
     let compared = json!({ "status": "Synced", "comparedTo": { "source": source(&now) } });
     let before = json!({ "status": "Synced", "comparedTo": { "source": source(&claim(2, "b")) } });
     let ended = |phase: &str| json!({ "phase": phase, "finishedAt": ASSIGNED, "operation": { "sync": { "source": source(&now) } }, "syncResult": { "source": source(&now) } });
@@ -428,12 +428,21 @@ fn done_is_what_argo_cd_has_recorded_and_compared() {
             true,
         ),
         (
-            "recorded, perhaps not settled",
-            json!({ "history": history, "sync": drifted, "reconciledAt": later }),
+            "recorded, compared too soon",
+            json!({ "history": history, "sync": drifted, "reconciledAt": soon }),
             1,
             Code::Comparing,
             State::Waiting,
             false,
+        ),
+        // Argo CD may not have seen yet what it had just applied: it is asked to look again.
+        (
+            "recorded, compared too soon, for long",
+            json!({ "history": history, "sync": drifted, "reconciledAt": soon }),
+            9,
+            Code::Comparing,
+            State::Waiting,
+            true,
         ),
         (
             "recorded, out of sync again",
