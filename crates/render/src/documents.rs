@@ -1,6 +1,7 @@
 //! YAML and JSON text → Kubernetes objects, read as Kubernetes reads them.
 
 mod node;
+mod plain;
 mod stream;
 
 use serde_json::{Number, Value};
@@ -55,6 +56,16 @@ pub(crate) fn first(text: &str) -> Result<Option<Value>, String> {
 
 /// A single YAML document as a value; nothing where it is empty.
 pub(crate) fn parse(text: &str) -> Result<Option<Value>, serde_saphyr::Error> {
+    let mut value = match plain::value(text, |scalar| in_full(scalar).ok()) {
+        Some(value) => value,
+        None => in_full(text)?,
+    };
+    end_as_written(text, &mut value);
+    Ok(Some(value).filter(|v| !v.is_null()))
+}
+
+/// A document with everything that YAML has.
+fn in_full(text: &str) -> Result<Value, serde_saphyr::Error> {
     let options = serde_saphyr::options! {
         // YAML 1.1, as Go reads it: `0644` is 420, of equal keys the last one counts.
         legacy_octal_numbers: true,
@@ -67,9 +78,8 @@ pub(crate) fn parse(text: &str) -> Result<Option<Value>, serde_saphyr::Error> {
             max_depth: 200,
         },
     };
-    let Node(mut value) = serde_saphyr::from_str_with_options(text, options)?;
-    end_as_written(text, &mut value);
-    Ok(Some(whole(value)).filter(|v| !v.is_null()))
+    let Node(value) = serde_saphyr::from_str_with_options(text, options)?;
+    Ok(whole(value))
 }
 
 /// A block scalar at the very end of a text without a last line break has none either. The parser thinks it has; Go, and
