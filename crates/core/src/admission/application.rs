@@ -27,10 +27,10 @@ use written::{Written, after, annotations, before};
 pub(super) use inject::mutate;
 
 pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
-    // Deleting an Application takes what it deploys with it; it does not change what it deploys.
-    if context.review.new.is_none() || is_harmless(context)? {
+    if is_harmless(context)? {
         return Ok(Allowed::default());
     }
+    // Deleting an Application takes what it deploys with it; it does not change what it deploys.
     let Some(new) = after(context)? else { return Ok(Allowed::default()) };
     let change = Change { context, old: before(context)?, new };
     // What is new is read, whether a rule looks at it or not: what nobody can read is not let in.
