@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 use wharfinger_api::v1alpha1::FreightCollection;
 use wharfinger_core::paths::outermost;
@@ -142,9 +143,11 @@ impl Renderer {
                 Some(text) => documents::objects(&format!("the output of {tool}"), &text)?,
                 None => plain::objects(&plain::files(&files, inputs.place(), &inputs.options)?)?,
             };
-            Base::of(kind, &objects, &inputs.options)
+            Base::of(kind, &objects, &inputs.options).map(|base| (base, objects))
         });
-        let base = base.await??;
+        let (base, objects) = base.await??;
+        // Ten thousands of small pieces: they go while the answer is on its way.
+        drop(spawn_blocking(move || drop(objects)));
         let base = Arc::new(base);
         self.cache.put(key, &base);
         Ok((key, Made { base, read }))
