@@ -37,23 +37,25 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
     if !old_says(context, &["status"]) {
         change.new.status()?;
     }
-    ask_first(&change)?;
-    if !change.stays() {
+    let (stays, renders) = (change.stays(), change.renders()?);
+    if renders {
+        ask_first(&change)?;
+    }
+    if !stays {
         annotation::judge(&change)?;
     }
     let lifted = glass::judge(&change)?;
     let mut allowed = Allowed::default();
     if !lifted {
-        if !change.stays() {
+        if !stays {
             consent::judge(&change)?;
         }
         source::judge_names(&change)?;
     }
-    let renders = change.renders()?;
     if renders {
         let stage = the_stage(change.new.annotation(AUTHORIZED_STAGE))?;
         if !lifted {
-            allowed.warnings.extend(rules(&change, &stage)?);
+            allowed.warnings.extend(rules(&change, &stage, stays)?);
         }
     }
     allowed.events.extend(glass::event(&change, renders));
@@ -95,8 +97,7 @@ fn unlike(old: &Object, new: &Object, part: &str) -> Result<[Map<String, Value>;
 
 /// Asks for the Stage that nearly every rule takes, so that nothing is judged twice.
 fn ask_first(change: &Change<'_>) -> Result<(), Stop> {
-    if change.renders()?
-        && change.is(BREAK_GLASS).is_none()
+    if change.is(BREAK_GLASS).is_none()
         && let Ok(stage) = the_stage(change.is(AUTHORIZED_STAGE))
     {
         change.context.facts.stage(&stage)?;
@@ -105,9 +106,9 @@ fn ask_first(change: &Change<'_>) -> Result<(), Stop> {
 }
 
 /// The rules that break-glass lifts. What is returned is a warning.
-fn rules(change: &Change<'_>, stage: &StageName) -> Result<Option<String>, Stop> {
+fn rules(change: &Change<'_>, stage: &StageName, stays: bool) -> Result<Option<String>, Stop> {
     source::judge(change, stage)?;
-    if !change.stays() {
+    if !stays {
         guard::judge(change, stage)?;
     }
     operation::judge(change, stage)?;

@@ -20,8 +20,8 @@ use wharfinger_api::argocd::{ApplicationSpec, ApplicationStatus, Operation};
 /// field, of every kind; and every object that an Application has deployed, which is for everybody to write.
 ///
 /// It is left out before as after the write, so no patch speaks of it.
-const PARTS: [(&str, &str); 3] =
-    [("metadata", "managedFields"), ("spec", ""), ("status", "resources")];
+const PARTS: [(&str, Option<&str>); 3] =
+    [("metadata", Some("managedFields")), ("spec", None), ("status", Some("resources"))];
 
 /// An object as it was sent, without what no rule looks at.
 #[derive(Debug)]
@@ -106,9 +106,9 @@ impl Object {
     }
 
     fn holds(&self, wrong: impl Fn(&str) -> bool) -> Result<(), String> {
-        let parts =
+        let mut parts =
             PARTS.iter().filter_map(|(part, _)| Some((part, self.find(&self.fields, part)?)));
-        match { parts }.find(|(_, field)| wrong(&self.text[field.at.clone()])) {
+        match parts.find(|(_, field)| wrong(&self.text[field.at.clone()])) {
             Some((part, _)) => Err(format!("{part} is no object")),
             None => Ok(()),
         }
@@ -198,7 +198,7 @@ impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // As much as most objects take.
         let mut text = Vec::with_capacity(4096);
-        let fields = deserializer.deserialize_map(Copied::new(&mut text, &PARTS, ""))?;
+        let fields = deserializer.deserialize_map(Copied::new(&mut text, &PARTS, None))?;
         let text = String::from_utf8(text).map_err(D::Error::custom)?;
         Ok(Self { text, fields, whole: Lazy::new(), application: Application::default() })
     }
@@ -207,15 +207,15 @@ impl<'de> Deserialize<'de> for Object {
 /// Copies an object, or a part of one, and says where its fields are.
 struct Copied<'t> {
     text: &'t mut Vec<u8>,
-    parts: &'static [(&'static str, &'static str)],
-    left_out: &'static str,
+    parts: &'static [(&'static str, Option<&'static str>)],
+    left_out: Option<&'static str>,
 }
 
 impl<'t> Copied<'t> {
     fn new(
         text: &'t mut Vec<u8>,
-        parts: &'static [(&'static str, &'static str)],
-        left_out: &'static str,
+        parts: &'static [(&'static str, Option<&'static str>)],
+        left_out: Option<&'static str>,
     ) -> Self {
         Self { text, parts, left_out }
     }
@@ -283,7 +283,7 @@ impl<'de> Visitor<'de> for Copied<'_> {
                 break;
             };
             let is = |known: &str| self.text[name.clone()] == *known.as_bytes();
-            if !self.left_out.is_empty() && is(self.left_out) {
+            if self.left_out.is_some_and(is) {
                 map.next_value::<IgnoredAny>()?;
                 self.text.truncate(end);
                 continue;
@@ -299,7 +299,7 @@ impl<'de> Visitor<'de> for Copied<'_> {
             let start = self.text.len();
             let below = match part {
                 Some((_, left_out)) => {
-                    map.next_value_seed(Copied::new(&mut *self.text, &[], left_out))?
+                    map.next_value_seed(Copied::new(&mut *self.text, &[], *left_out))?
                 }
                 None => {
                     let value: &RawValue = map.next_value()?;

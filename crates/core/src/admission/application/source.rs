@@ -95,6 +95,7 @@ fn claims_nothing<E>(claimed: &Result<Claimed, E>) -> bool {
 
 /// Whether two sources are the same to Argo CD, which leaves out what is empty whenever it writes one.
 pub(super) fn same(one: &Source, other: &Source) -> bool {
+    // They are one where the spec before is the spec after.
     ptr::eq(one, other) || one == other || lean(&one.0) == lean(&other.0)
 }
 

@@ -43,10 +43,9 @@ type Annotations = BTreeMap<String, String>;
 pub(super) fn annotations<'a>(context: &Context<'a>) -> Result<[Option<&'a Annotations>; 2], Stop> {
     let Review { old, new, .. } = *context.review;
     let after = sent(new, Object::annotations)?.flatten();
-    let same = |old: &Object| new.is_some_and(|new| old.says_as(new, &["metadata", "annotations"]));
-    let before = match old.filter(|old| !same(old)) {
-        None if old.is_some() => after,
-        other => stored(other, Object::annotations)?.flatten(),
+    let before = match (old, new) {
+        (Some(old), Some(new)) if old.says_as(new, &["metadata", "annotations"]) => after,
+        _ => stored(old, Object::annotations)?.flatten(),
     };
     Ok([before, after])
 }
