@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use k8s_openapi::jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use wharfinger_core::admission::{Kind, Object, Operation, Review};
+use serde::{Deserialize, Deserializer, Serialize};
+use wharfinger_core::admission::{
+    Copied, Kind, Object, Operation, Review, Told, Words, without_line,
+};
 use wharfinger_core::check::Check;
 use wharfinger_core::terminal::clean;
 
@@ -32,9 +34,9 @@ pub struct Request {
     pub(crate) namespace: String,
     pub(crate) operation: String,
     pub(crate) user_info: User,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "told_apart")]
     pub(crate) object: Option<Object>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "told_apart")]
     pub(crate) old_object: Option<Object>,
     #[serde(default)]
     pub(crate) dry_run: Option<bool>,
@@ -67,7 +69,9 @@ impl Request {
     pub fn read(body: &[u8]) -> Result<Self, NoReview> {
         let not = |e: &dyn std::fmt::Display| NoReview(format!("not an AdmissionReview: {e}"));
         let body = std::str::from_utf8(body).map_err(|e| not(&e))?;
-        let review: AdmissionReview = serde_json::from_str(body).map_err(|e| not(&e))?;
+        let (rest, object, old_object) = take_apart(body).map_err(|e| not(&e))?;
+        let review: AdmissionReview =
+            serde_json::from_str(&rest).map_err(|e| not(&without_line(&e)))?;
         if (review.api_version.as_str(), review.kind.as_str())
             != ("admission.k8s.io/v1", "AdmissionReview")
         {
@@ -76,7 +80,10 @@ impl Request {
                 review.kind, review.api_version
             )));
         }
-        review.request.ok_or_else(|| NoReview("an AdmissionReview without a request".into()))
+        let request = review
+            .request
+            .ok_or_else(|| NoReview("an AdmissionReview without a request".into()))?;
+        Ok(Self { object, old_object, ..request })
     }
 
     /// What is asked, where the rules say something about it.
@@ -103,6 +110,43 @@ impl Request {
         let slash = if self.sub_resource.is_empty() { "" } else { "/" };
         format!("{group}/{resource}{slash}{}", self.sub_resource)
     }
+}
+
+/// A review without its objects, and the objects after and before.
+fn take_apart(body: &str) -> Result<(String, Option<Object>, Option<Object>), String> {
+    let (mut after, mut before) = (None::<Told<'_>>, None);
+    let (mut words, mut rest) = (Words::new(body), String::with_capacity(1024));
+    words.copy(&mut rest, |words, rest, name| {
+        if name != "request" || !words.is_object() {
+            rest.push_str(words.value()?);
+            return Ok(Copied::Yes);
+        }
+        words.copy(rest, |words, rest, name| {
+            let (found, like) = match name {
+                "object" => (&mut after, &before),
+                "oldObject" => (&mut before, &after),
+                _ => {
+                    rest.push_str(words.value()?);
+                    return Ok(Copied::Yes);
+                }
+            };
+            if words.is_object() {
+                *found = Some(Told::next(words, like.as_ref())?);
+                rest.push_str("null");
+            } else {
+                rest.push_str(words.value()?);
+            }
+            Ok(Copied::Yes)
+        })?;
+        Ok(Copied::Yes)
+    })?;
+    words.end()?;
+    Ok((rest, after.map(|told| told.object), before.map(|told| told.object)))
+}
+
+/// In what is read of a review, an object that was taken apart is null.
+fn told_apart<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Object>, D::Error> {
+    <()>::deserialize(deserializer).map(|()| None)
 }
 
 #[derive(Debug, Serialize)]

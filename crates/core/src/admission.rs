@@ -27,6 +27,7 @@ mod steps;
 mod task;
 mod warehouse;
 mod window;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -39,7 +40,8 @@ use crate::check::{Check, Code};
 use crate::claim::StageName;
 
 pub use facts::{Fact, Facts, Named, Namespace, Question, Verb};
-pub use object::Object;
+pub use object::{Object, Told};
+pub use words::{Copied, Words, without_line};
 
 /// A write that wants to be admitted.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,9 @@ use wharfinger_api::argocd::{
     Application, ApplicationSpec, ApplicationStatus, Operation, Source, Sources as _,
 };
 use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
-use wharfinger_core::admission::{self, Allowed, Kind, Object, Review, Verdict, mutate, validate};
+use wharfinger_core::admission::{
+    self, Allowed, Kind, Object, Review, Told, Verdict, Words, mutate, validate,
+};
 use wharfinger_core::claim::{Claim, Claimed, StageName, ours};
 use wharfinger_core::converge::held;
 use wharfinger_fuzz::{World, application};
@@ -31,8 +33,8 @@ fn try_one(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let mut world = World::new(u);
     world.may = Some(may);
     // What is no object is none of the rules' business.
-    let object = |sent: &Value| serde_json::from_str::<Object>(&sent.to_string()).ok();
-    let before = old.as_ref().map(object);
+    let object = |sent: &Value| sent.to_string().parse::<Object>().ok();
+    let before = old.as_ref().map(|old| after_the_other(&new, old));
     let (Some(sent), None | Some(Some(_))) = (object(&new), &before) else { return Ok(()) };
     let before = before.flatten();
     let write = |new| Review {
@@ -71,6 +73,14 @@ fn try_one(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         keeps_its_freight(&mut world, old, &understood(stored))?;
     }
     Ok(())
+}
+
+/// An object, told apart as in a review that has another one before it.
+fn after_the_other(other: &Value, object: &Value) -> Option<Object> {
+    let text = [other.to_string(), object.to_string()].concat();
+    let mut words = Words::new(&text);
+    let other = Told::next(&mut words, None).ok()?;
+    Told::next(&mut words, Some(&other)).ok().map(|told| told.object)
 }
 
 /// An Application as far as it can be understood.

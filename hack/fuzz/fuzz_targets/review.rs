@@ -3,7 +3,9 @@
 
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use wharfinger_core::admission::{Verdict, mutate, validate};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use wharfinger_core::admission::{Review, Verdict, mutate, validate};
 use wharfinger_fuzz::World;
 use wharfinger_webhook::Request;
 
@@ -14,6 +16,7 @@ fuzz_target!(|input: &[u8]| {
     let (answers, body) = input.split_at(end);
     let Ok(request) = Request::read(body) else { return };
     let Some(review) = request.review(World::now()) else { return };
+    says_what_was_sent(&review, body);
     let mut answers = Unstructured::new(answers);
     let mut world = World::new(&mut answers);
     let doors = [
@@ -35,3 +38,24 @@ fuzz_target!(|input: &[u8]| {
         }
     }
 });
+
+/// What is taken apart says what JSON says, but for what no rule looks at.
+fn says_what_was_sent(review: &Review<'_>, body: &[u8]) {
+    if let Err(error) = serde_json::from_slice::<&RawValue>(body) {
+        panic!("it was read, and is no JSON: {error}");
+    }
+    // Where it can't be understood, whoever asks is told.
+    let Ok(sent) = serde_json::from_slice::<Value>(body) else { return };
+    for (field, object) in [("object", review.new), ("oldObject", review.old)] {
+        let mut sent = sent["request"][field].clone();
+        for (part, left_out) in [("metadata", "managedFields"), ("status", "resources")] {
+            if let Some(part) = sent.get_mut(part).and_then(Value::as_object_mut) {
+                part.remove(left_out);
+            }
+        }
+        match object {
+            Some(object) => assert_eq!(object.value(), Ok(&sent)),
+            None => assert!(sent.is_null()),
+        }
+    }
+}

@@ -144,3 +144,44 @@ fn what_others_wrote_does_not_reach_the_terminal_of_whoever_is_told() {
         "{message}"
     );
 }
+
+#[test]
+fn a_review_is_taken_apart() {
+    let review = |request: &str| {
+        let body = format!(
+            r#"{{"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": {request}}}"#
+        );
+        Request::read(body.as_bytes()).map_err(|NoReview(text)| text)
+    };
+    let rest = r#""uid": "u", "resource": {"group": "g", "resource": "r"}, "operation": "UPDATE", "userInfo": {"username": "alice"}"#;
+    let (one, other) = (r#"{"spec": {"a": [1, {}]}}"#, r#"{"spec": {"a": [1, {}], "b": 2}}"#);
+    let value = |object: &Option<Object>| object.as_ref().map(|o| o.value().unwrap().to_string());
+    for request in [
+        format!(r#"{{{rest}, "object": {one}, "oldObject": {other}, "more": {{"object": 1}}}}"#),
+        format!(r#"{{"oldObject": {other}, {rest}, "obj\u0065ct": {one}}}"#),
+    ] {
+        let request = review(&request).unwrap();
+        assert_eq!((&*request.uid, &*request.user_info.username), ("u", "alice"));
+        assert_eq!(value(&request.object).unwrap(), r#"{"spec":{"a":[1,{}]}}"#);
+        assert_eq!(value(&request.old_object).unwrap(), r#"{"spec":{"a":[1,{}],"b":2}}"#);
+    }
+    let without = review(&format!(r#"{{{rest}, "object": null}}"#)).unwrap();
+    assert!(without.object.is_none() && without.old_object.is_none());
+    let check = |request: &str, what: &str| {
+        let error = review(request).map(|_| ()).unwrap_err();
+        assert!(error.starts_with("not an AdmissionReview: ") && error.contains(what), "{error}");
+        assert!(!error.contains("line"), "{error}");
+    };
+    for object in ["1", "[]", "\"\"", "true"] {
+        check(&format!(r#"{{{rest}, "object": {object}}}"#), "invalid type");
+    }
+    for value in ["null", one] {
+        check(&format!(r#"{{{rest}, "object": {one}, "object": {value}}}"#), "duplicate field");
+    }
+    check(&format!(r#"{{{rest}, "object": {{"spec": {{"a": }}}}}}"#), "expected value, at byte");
+    check(r#"{"uid": "u"}"#, "missing field `resource`");
+    check("[]", "invalid length 0");
+    check(&format!("{{{rest}}}, \"request\": {{{rest}}}"), "duplicate field");
+    check(&format!("{{{rest}}}}}"), "trailing characters, at byte");
+    assert_eq!(review("null").unwrap_err(), "an AdmissionReview without a request");
+}

@@ -14,12 +14,16 @@ mod operation;
 mod source;
 mod written;
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use serde::Deserialize as _;
+use serde::de::value::MapDeserializer;
+use serde_json::Value;
 use wharfinger_api::additions::BREAK_GLASS;
 use wharfinger_api::argocd::{ApplicationSpec, Sources as _};
 use wharfinger_api::v1alpha1::AUTHORIZED_STAGE;
 
-use super::{Allowed, Context, Object, Review, Stop, read, sent, stored, unreadable};
+use super::{Allowed, Context, Object, Review, Stop, sent, stored, unreadable};
 use crate::claim::{StageName, ours, the_stage};
 use fields::{Class, changed, class};
 use written::{Written, after, annotations, before};
@@ -75,10 +79,16 @@ fn is_harmless(context: &Context<'_>) -> Result<bool, Stop> {
     if stage[0] != stage[1] || glass != [None, None] {
         return Ok(false);
     }
-    let [old, new] = unlike(old, new, "spec")?.map(Value::Object);
-    read::<ApplicationSpec>(&new, "as it was sent")?;
+    let unlike = unlike(old, new, "spec")?;
+    let sent = unlike.iter().filter_map(|(name, [_, new])| Some((name.as_str(), (*new)?)));
+    ApplicationSpec::deserialize(MapDeserializer::new(sent))
+        .map_err(|e: serde_json::Error| unreadable("as it was sent", &e.to_string()))?;
     let harmless = |path: String| matches!(class(&path), Some(Class::Harmless(_)));
-    Ok(changed("spec", &old, &new).into_iter().all(harmless))
+    let mut changes = unlike.iter().flat_map(|(name, values)| {
+        let [old, new] = values.map(|value| value.unwrap_or(&Value::Null));
+        changed(&format!("spec.{name}"), old, new)
+    });
+    Ok(changes.all(harmless))
 }
 
 /// Whether what was before says the same at a place, to the letter: then it was judged when it was written.
@@ -88,12 +98,19 @@ fn old_says(context: &Context<'_>, path: &[&str]) -> bool {
 }
 
 /// The fields of a part that are not the same before and after, as they were and as they are.
-fn unlike(old: &Object, new: &Object, part: &str) -> Result<[Map<String, Value>; 2], Stop> {
-    Ok([
-        old.unlike(new, part).map_err(|e| unreadable("as it is stored", &e))?,
-        new.unlike(old, part).map_err(|e| unreadable("as it was sent", &e))?,
-    ])
+fn unlike<'a>(old: &'a Object, new: &'a Object, part: &str) -> Result<Unlike<'a>, Stop> {
+    let was = old.unlike(new, part).map_err(|e| unreadable("as it is stored", &e))?;
+    let is = new.unlike(old, part).map_err(|e| unreadable("as it was sent", &e))?;
+    let mut unlike = Unlike::new();
+    for (at, side) in [was, is].into_iter().enumerate() {
+        for (name, value) in side {
+            unlike.entry(name).or_default()[at] = Some(value);
+        }
+    }
+    Ok(unlike)
 }
+
+type Unlike<'a> = BTreeMap<String, [Option<&'a Value>; 2]>;
 
 /// Asks for the Stage that nearly every rule takes, so that nothing is judged twice.
 fn ask_first(change: &Change<'_>) -> Result<(), Stop> {

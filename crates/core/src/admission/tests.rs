@@ -305,7 +305,7 @@ fn review<'a>(kind: Kind, user: &'a str, old: Option<&Value>, new: Option<&Value
     };
     // A test soon ends, and with it what it leaves behind.
     let object = |sent: &Value| -> &'static Object {
-        Box::leak(Box::new(serde_json::from_str(&sent.to_string()).unwrap()))
+        Box::leak(Box::new(sent.to_string().parse().unwrap()))
     };
     Review {
         kind,

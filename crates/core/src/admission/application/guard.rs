@@ -51,8 +51,13 @@ pub(super) fn judge(change: &Change<'_>, stage: &StageName) -> Result<(), Stop> 
 
 /// Allows an operation all of whose fields somebody has looked at, and whoever may promote.
 pub(super) fn known(change: &Change<'_>, stage: &StageName, operation: &Value) -> Result<(), Stop> {
-    let fields = changed("operation", &Value::Null, &lean_value(operation));
-    let Some(first) = fields.into_iter().find_map(guard) else { return Ok(()) };
+    let guarded = |operation: &Value| {
+        changed("operation", &Value::Null, operation).into_iter().find_map(guard)
+    };
+    // Mostly there is nothing, and so nothing to be left out of it.
+    let Some(first) = guarded(operation).and_then(|_| guarded(&lean_value(operation))) else {
+        return Ok(());
+    };
     if change.context.by_controller()
         || change.context.facts.stage_if_any(stage)?.is_none()
         || change.context.may(Verb::Promote, stage)?
@@ -82,9 +87,11 @@ fn guarded(change: &Change<'_>, old: Written<'_>, stage: &StageName) -> Result<V
     let Review { old: Some(old), new: Some(new), .. } = *change.context.review else {
         return Ok(vec![]);
     };
-    let [old, new] = unlike(old, new, "spec")?.map(|mut rest| {
-        rest.retain(|name, _| !["source", "sources"].contains(&name.as_str()));
-        lean_value(&Value::Object(rest))
+    let mut rest = unlike(old, new, "spec")?;
+    rest.retain(|name, _| !["source", "sources"].contains(&name.as_str()));
+    let [old, new] = [0, 1].map(|side| {
+        let values = rest.iter().filter_map(|(name, values)| Some((name.clone(), values[side]?)));
+        lean_value(&values.map(|(name, value)| (name, value.clone())).collect())
     });
     paths.extend(changed("spec", &old, &new));
     Ok(paths.into_iter().filter_map(guard).collect())

@@ -12,7 +12,7 @@ fn a_list_is_no_object() {
         json!("web"),
         json!(["x", "Freight", metadata, "", null, origin]),
     ] {
-        assert!(serde_json::from_str::<Object>(&sent.to_string()).is_err(), "{sent}");
+        assert!(sent.to_string().parse::<Object>().is_err(), "{sent}");
     }
     let world = World::default().may("alice", Verb::Promote, "shop:prod");
     let promotion = json!({ "metadata": metadata, "spec": ["prod", "1"] });
