@@ -1,6 +1,7 @@
 //! Work that keeps a processor busy, away from the threads that answer.
 
 use std::panic::resume_unwind;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -27,6 +28,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
     })
 }
 
+/// How many there are for us. To find out takes files to be read, and they hardly ever change.
+pub(crate) fn processors() -> usize {
+    static COUNT: LazyLock<usize> =
+        LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
+    *COUNT
+}
+
 /// So many items are not worth a thread, and are taken at a time.
 const FEW: usize = 32;
 
@@ -42,8 +50,7 @@ pub(crate) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
             done.push((at, some.iter().take(FEW).map(&work).collect::<Vec<R>>()));
         }
     };
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    let others = processors.min(items.len().div_ceil(FEW)).saturating_sub(1);
+    let others = processors().min(items.len().div_ceil(FEW)).saturating_sub(1);
     let mut done = thread::scope(|scope| {
         let other = || {
             let thread = thread::Builder::new().name("render".into()).stack_size(STACK);

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::blocking::processors;
 use crate::discreet;
 
 pub(crate) use confined::gaps;
@@ -149,7 +150,7 @@ fn command(tool: &Tool<'_>) -> Command {
         .env("GOGC", "400")
         .env("GOMEMLIMIT", (tool.memory / 10 * 9).to_string())
         // It can't read how much of the processors the container has.
-        .env("GOMAXPROCS", thread::available_parallelism().map_or(1, usize::from).to_string())
+        .env("GOMAXPROCS", processors().to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -227,7 +228,8 @@ fn taken(process: Pid) -> Option<u64> {
 }
 
 async fn all(pipe: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Failure> {
-    let mut out = Vec::new();
+    // As much as a pipe holds.
+    let mut out = Vec::with_capacity(64 << 10);
     let Some(pipe) = pipe else { return Ok(out) };
     pipe.take(STDOUT as u64 + 1).read_to_end(&mut out).await.map_err(Failure::Start)?;
     if out.len() > STDOUT { Err(Failure::TooMuch) } else { Ok(out) }

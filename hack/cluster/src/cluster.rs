@@ -367,6 +367,10 @@ impl Cluster {
         self.run.path().join(name)
     }
 
+    pub(crate) fn memory(&self) -> PathBuf {
+        self.run.memory()
+    }
+
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.file(name);
         // Not with its parents: a run that was called off must not bring its folder back.

@@ -39,6 +39,11 @@ impl Run {
         self.folder.path()
     }
 
+    /// Where files lie in memory, if there is such a place.
+    pub(crate) fn memory(&self) -> PathBuf {
+        self.folder.memory().unwrap_or_else(|| self.path().join("tmp"))
+    }
+
     pub(crate) fn logs(&self) -> PathBuf {
         self.path().join("logs")
     }

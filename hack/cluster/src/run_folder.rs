@@ -1,5 +1,7 @@
 //! The folder of one run: certificates, kubeconfigs, data, sockets, logs.
 //!
+//! Part of it is in memory, under the same name, where there is a place for that.
+//!
 //! Its path is short because Unix sockets lie in it (108 bytes). The owner holds a lock on the file
 //! `owner` for as long as it lives, so a folder whose lock is free belongs to a run that is dead.
 
@@ -17,6 +19,8 @@ use nix::unistd::Uid;
 
 const PREFIX: &str = "wharf-";
 const SUFFIX_LENGTH: usize = 6;
+/// Where files lie in memory.
+const MEMORY: &str = "/dev/shm";
 
 pub(crate) struct RunFolder {
     path: PathBuf,
@@ -40,11 +44,17 @@ impl RunFolder {
         &self.path
     }
 
+    /// The part of it that is in memory.
+    pub(crate) fn memory(&self) -> Option<PathBuf> {
+        in_memory(&self.path)
+    }
+
     pub(crate) fn remove(&self) -> Result<()> {
-        remove(&self.path).with_context(|| format!("removing {}", self.path.display()))
+        remove_both(&self.path).with_context(|| format!("removing {}", self.path.display()))
     }
 
     pub(crate) fn remove_all_but(&self, keep: &[&str]) -> Result<()> {
+        self.memory().map_or(Ok(()), |memory| remove(&memory))?;
         let Ok(entries) = fs::read_dir(&self.path) else { return Ok(()) };
         for entry in entries.flatten() {
             if entry.file_name().to_str().is_some_and(|name| keep.contains(&name)) {
@@ -65,7 +75,11 @@ impl RunFolder {
 /// Removes the folder at `path` if it is one of ours and its run is dead.
 pub(crate) fn remove_if_dead(path: &Path) -> Result<()> {
     let _turn = turn(path.parent().context("a run folder lies in a folder")?)?;
-    if is_run_folder(path) && is_dead(path) { remove(path).map_err(Into::into) } else { Ok(()) }
+    if is_run_folder(path) && is_dead(path) {
+        remove_both(path).map_err(Into::into)
+    } else {
+        Ok(())
+    }
 }
 
 /// Where the clusters of one user agree with each other.
@@ -90,7 +104,7 @@ fn remove_dead(base: &Path) {
     for path in entries.flatten().map(|entry| entry.path()) {
         if is_run_folder(&path) && is_dead(&path) {
             // What cannot be removed now is tried again at the next start.
-            drop(remove(&path));
+            drop(remove_both(&path));
         }
     }
 }
@@ -111,6 +125,16 @@ fn is_dead(path: &Path) -> bool {
         Ok(owner) => owner.try_lock().is_ok(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
+}
+
+fn in_memory(path: &Path) -> Option<PathBuf> {
+    let memory = Path::new(MEMORY);
+    path.file_name().filter(|_| memory.is_dir()).map(|name| memory.join(name))
+}
+
+fn remove_both(path: &Path) -> io::Result<()> {
+    in_memory(path).map_or(Ok(()), |memory| remove(&memory))?;
+    remove(path)
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -151,7 +175,13 @@ fn make(base: &Path) -> Result<PathBuf> {
     loop {
         let path = base.join(format!("{PREFIX}{}", suffix()));
         // Keys lie in it, and a token that may do everything.
-        match DirBuilder::new().mode(0o700).create(&path) {
+        let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
+        let made = private(&path).and_then(|()| {
+            let in_memory = in_memory(&path).map_or(Ok(()), |memory| private(&memory));
+            // What is there under that name is somebody else's.
+            in_memory.inspect_err(|_| drop(fs::remove_dir(&path)))
+        });
+        match made {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => {
@@ -192,12 +222,21 @@ mod tests {
         let base = base("dead");
         let alive = RunFolder::create(&base).unwrap();
         let dead = RunFolder::create(&base).unwrap();
-        let dead_path = dead.path().to_owned();
-        fs::create_dir_all(dead_path.join("data")).unwrap();
+        let (dead_path, in_memory) = (dead.path().to_owned(), dead.memory());
+        for part in [Some(&dead_path), in_memory.as_ref()].into_iter().flatten() {
+            fs::create_dir(part.join("data")).unwrap();
+        }
         drop(dead);
         let next = RunFolder::create(&base).unwrap();
-        assert!(!dead_path.exists());
+        assert!(!dead_path.exists() && !in_memory.is_some_and(|memory| memory.exists()));
+        for run in [&alive, &next] {
+            assert!(run.memory().is_none_or(|memory| memory.is_dir()));
+        }
         assert!(alive.path().exists() && next.path().exists());
+        alive.remove_all_but(&["owner"]).unwrap();
+        assert!(alive.path().exists() && alive.memory().is_none_or(|memory| !memory.exists()));
+        next.remove().unwrap();
+        assert!(next.memory().is_none_or(|memory| !memory.exists()));
         fs::remove_dir_all(base).unwrap();
     }
 
@@ -205,7 +244,7 @@ mod tests {
     fn a_folder_whose_maker_died_before_the_lock_is_removed() {
         let base = base("unowned");
         fs::create_dir(base.join("wharf-abcdef")).unwrap();
-        RunFolder::create(&base).unwrap();
+        RunFolder::create(&base).unwrap().remove().unwrap();
         assert!(!base.join("wharf-abcdef").exists());
         fs::remove_dir_all(base).unwrap();
     }
@@ -216,7 +255,7 @@ mod tests {
         for name in ["wharf-abc", "wharf-abcdefg", "wharf-ab.def", "wharfabcdef"] {
             fs::create_dir(base.join(name)).unwrap();
         }
-        RunFolder::create(&base).unwrap();
+        RunFolder::create(&base).unwrap().remove().unwrap();
         for name in ["wharf-abc", "wharf-abcdefg", "wharf-ab.def", "wharfabcdef"] {
             assert!(base.join(name).exists(), "{name}");
         }

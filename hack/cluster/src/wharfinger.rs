@@ -138,6 +138,8 @@ impl Cluster {
             let program = self
                 .with_environment(Program::new(&copy))
                 .env("KUBECONFIG", kubeconfig.to_string_lossy())
+                // As the sidecar's volume is.
+                .env("TMPDIR", self.memory().to_string_lossy())
                 .env("RUST_BACKTRACE", "1")
                 .args(["--admin-address".to_owned(), format!("127.0.0.1:{admin}")]);
             let program = arguments(program, &mut ports)?;
