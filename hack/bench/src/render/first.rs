@@ -16,7 +16,7 @@ use crate::objects::{Files, Form, source};
 use crate::world::{World, ask, check};
 
 /// How many objects, and how many renders of each side, in blocks that take turns. The first block of each is not counted.
-const ROUNDS: [(usize, usize); 3] = [(10, 40), (100, 30), (1_000, 10)];
+const ROUNDS: [(usize, usize); 3] = [(10, 200), (100, 100), (1_000, 20)];
 const BLOCK: usize = 5;
 /// As the issue has it.
 const GOAL: f64 = 1.1;
