@@ -12,6 +12,7 @@ use serde_json::Value;
 use wharfinger_api::argocd::{ApplicationSpec, ApplicationStatus, Operation};
 
 use super::words::{Copied, Words, without_line};
+use crate::claim::shown;
 
 /// The parts that are told apart field by field, each with what is left out of it because no rule looks at it: who wrote which
 /// field, of every kind; and every object that an Application has deployed, which is for everybody to write.
@@ -289,7 +290,7 @@ fn add(
     }
     // Whoever reads it elsewhere might take the other one.
     if fields.iter().any(|field| text[field.name.clone()] == *name) {
-        return Err(format!("field \"{name}\" is there twice"));
+        return Err(format!("field \"{}\" is there twice", shown(name)));
     }
     // Between them are a quotation mark and a colon.
     let at = start - 2 - name.len()..start - 2;
@@ -373,6 +374,9 @@ mod tests {
         check("{\"spec\": {\"a\": \"\u{1}\"}}", "control character");
         check("{\"spec\": 1, \"spec\": 2}", "field \"spec\" is there twice");
         check("{\"spec\": {\"a\": 1, \"\\u0061\": 2}}", "field \"a\" is there twice");
+        let long = "x".repeat(10_000);
+        let twice = format!("{{\"{long}\": 1, \"{long}\": 2}}").parse::<Object>().unwrap_err();
+        assert!(twice.contains("is there twice") && twice.len() < 1000, "{}", twice.len());
         let many = |n| (0..n).map(|n| (n.to_string(), Value::Null)).collect::<Value>();
         let (most, more) = (many(FIELDS), many(FIELDS + 1));
         for (most, more) in [
