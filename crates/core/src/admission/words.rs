@@ -1,4 +1,5 @@
-//! JSON text, taken apart object by object. What is in a value is left to `serde_json`.
+//! JSON text, taken apart object by object. What is in a value is left to `serde_json`, which alone has no way to pass over a value
+//! that is known already.
 
 use std::borrow::Cow;
 
