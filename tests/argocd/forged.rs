@@ -345,9 +345,8 @@ fn an_owner_that_does_not_exist() -> Result<()> {
     for (kind, name) in [("stage", "dev"), ("freight", freight.as_str())] {
         let text = refused(own(kind, name, &[&nobody]), "permission")?;
         ensure!(text.contains("bypass") && text.contains("nobody"), "it says why: {text}");
-        let mut whole = project.admin.get(kind, &project.name, name)?;
-        whole["metadata"]["ownerReferences"] = json!([nobody]);
-        refused(person.api.replace(kind, &project.name, whole), "permission")?;
+        let applied = json!({ "metadata": { "name": name, "ownerReferences": [nobody] } });
+        refused(person.api.apply(kind, &project.name, applied), "permission")?;
         let kept = project.admin.get(kind, &project.name, name)?;
         ensure!(kept["metadata"].get("ownerReferences").is_none(), "{kept:#}");
     }

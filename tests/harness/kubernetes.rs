@@ -86,11 +86,15 @@ impl Kubernetes {
         Ok(serde_json::to_value(made)?)
     }
 
-    pub fn replace(&self, kind: &str, namespace: &str, object: Value) -> Result<Value> {
+    /// Server-side: the fields of the object become those of a manager of this name, whoever had them.
+    pub fn apply(&self, kind: &str, namespace: &str, object: Value) -> Result<Value> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let object: DynamicObject = serde_json::from_value(with_types(kind, object))?;
-        let api = self.of(kind, namespace);
-        Ok(serde_json::to_value(on_runtime(api.replace(&name, &PostParams::default(), &object))?)?)
+        let applied = on_runtime(self.of(kind, namespace).patch(
+            &name,
+            &PatchParams::apply("wharfinger-tests").force(),
+            &Patch::Apply(&with_types(kind, object)),
+        ))?;
+        Ok(serde_json::to_value(applied)?)
     }
 
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Value> {

@@ -153,15 +153,9 @@ impl<'c> Project<'c> {
 
     /// The rules of the Project for Applications; they hold at once.
     pub fn rules(&self, rules: &Value) -> Result<()> {
-        let Self { name, admin, .. } = self;
+        let name = &self.name;
         let config = json!({ "metadata": { "name": name }, "spec": { "wharfinger": rules } });
-        match admin.get("projectconfig", name, name) {
-            Err(_) => admin.create("projectconfig", name, config)?,
-            Ok(mut config) => {
-                config["spec"] = json!({ "wharfinger": rules });
-                admin.replace("projectconfig", name, config)?
-            }
-        };
+        self.admin.apply("projectconfig", name, config)?;
         Ok(())
     }
 
