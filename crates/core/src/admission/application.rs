@@ -42,10 +42,10 @@ pub(super) fn validate(context: &Context<'_>) -> Result<Allowed, Stop> {
         change.new.status()?;
     }
     let (stays, renders) = (change.stays(), change.renders()?);
-    if renders {
-        ask_first(&change)?;
-    }
     if !stays {
+        if renders {
+            ask_first(&change)?;
+        }
         annotation::judge(&change)?;
     }
     let lifted = glass::judge(&change)?;
@@ -112,7 +112,7 @@ fn unlike<'a>(old: &'a Object, new: &'a Object, part: &str) -> Result<Unlike<'a>
 
 type Unlike<'a> = BTreeMap<String, [Option<&'a Value>; 2]>;
 
-/// Asks for the Stage that nearly every rule takes, so that nothing is judged twice.
+/// Asks for the Stage that nearly every rule takes where the spec is new, so that nothing is judged twice.
 fn ask_first(change: &Change<'_>) -> Result<(), Stop> {
     if change.is(BREAK_GLASS).is_none()
         && let Ok(stage) = the_stage(change.is(AUTHORIZED_STAGE))
@@ -131,7 +131,8 @@ fn rules(change: &Change<'_>, stage: &StageName, stays: bool) -> Result<Option<S
     operation::judge(change, stage)?;
     evidence::judge(change, stage)?;
     operation::judge_state(change, stage)?;
-    let missing = change.context.facts.stage_if_any(stage)?.is_none();
+    // Where it was missing already, that was told when the spec was written.
+    let missing = !stays && change.context.facts.stage_if_any(stage)?.is_none();
     Ok(missing.then(|| format!("there is no Stage {stage} yet: the Application can't be rendered before the Stage holds Freight")))
 }
 

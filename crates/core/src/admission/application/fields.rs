@@ -3,7 +3,7 @@
 //! The guard looks here, and so does the table in the documentation. A field that is not here is nobody's: whoever changes
 //! it changes what is deployed, until somebody has looked at it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::sync::LazyLock;
 
@@ -225,24 +225,39 @@ pub(in crate::admission) fn class(path: &str) -> Option<Class> {
 
 /// The fields below `path` that differ, each as deep as the table goes. Lists are compared element by element.
 pub(in crate::admission) fn changed(path: &str, old: &Value, new: &Value) -> Vec<String> {
+    let mut found = vec![];
+    add_changed(&mut path.to_owned(), old, new, &mut found);
+    found
+}
+
+/// Leaves `path` as it was.
+fn add_changed(path: &mut String, old: &Value, new: &Value, found: &mut Vec<String>) {
     if old == new {
-        return vec![];
+        return;
     }
     let both = |of: fn(&Value) -> bool| [old, new].iter().all(|v| of(v) || v.is_null());
+    let end = path.len();
     if !goes_below(path) {
-        vec![path.to_owned()]
+        found.push(path.clone());
     } else if both(Value::is_object) {
-        let keys: BTreeSet<_> =
-            [old, new].into_iter().filter_map(Value::as_object).flat_map(Map::keys).collect();
-        keys.into_iter()
-            .flat_map(|key| changed(&format!("{path}.{key}"), &old[key], &new[key]))
-            .collect()
+        let objects = [old, new].into_iter().filter_map(Value::as_object);
+        let mut keys: Vec<_> = objects.flat_map(Map::keys).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            path.extend([".", key]);
+            add_changed(path, &old[key], &new[key], found);
+            path.truncate(end);
+        }
     } else if both(Value::is_array) {
         let longest = [old, new].into_iter().filter_map(Value::as_array).map(Vec::len).max();
-        let places = 0..longest.unwrap_or(0);
-        places.flat_map(|at| changed(&format!("{path}[]"), &old[at], &new[at])).collect()
+        path.push_str("[]");
+        for at in 0..longest.unwrap_or(0) {
+            add_changed(path, &old[at], &new[at], found);
+        }
+        path.truncate(end);
     } else {
-        vec![path.to_owned()]
+        found.push(path.clone());
     }
 }
 
