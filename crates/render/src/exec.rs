@@ -10,7 +10,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, prlimit};
@@ -205,9 +205,15 @@ impl Group {
     /// Comes back when the leader is gone, or a zombie: it is not reaped by the look.
     async fn leader_ended(&self) {
         let Some(leader) = self.0 else { return };
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        let wait = move |how| waitid(Id::Pid(leader), look | how);
+        // Mostly it has ended by the time it is seen that its output has.
+        if wait(WaitPidFlag::WNOHANG).is_ok_and(|status| status != WaitStatus::StillAlive) {
+            return;
+        }
         // The thread is not left behind: whatever drops this kills the group.
-        let wait = move || waitid(Id::Pid(leader), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
-        spawn_blocking(move || while wait() == Err(nix::errno::Errno::EINTR) {}).await.ok();
+        let ended = move || while wait(WaitPidFlag::empty()) == Err(nix::errno::Errno::EINTR) {};
+        spawn_blocking(ended).await.ok();
     }
 }
 
