@@ -44,6 +44,8 @@ pub(crate) struct Tool<'a> {
     pub(crate) deadline: Instant,
     /// How much it may take, in bytes.
     pub(crate) memory: u64,
+    /// How much garbage it may leave before it collects, in percent of what it keeps. It runs so shortly that most can wait.
+    pub(crate) garbage: u32,
 }
 
 /// What a tool may do besides reading.
@@ -146,8 +148,8 @@ fn command(tool: &Tool<'_>) -> Command {
         .env_clear()
         .env("HOME", tool.home)
         .env("TMPDIR", tool.home)
-        // It runs so shortly that most of its garbage can wait; it collects before it comes to the limit.
-        .env("GOGC", "400")
+        .env("GOGC", tool.garbage.to_string())
+        // It collects before it comes to the limit.
         .env("GOMEMLIMIT", (tool.memory / 10 * 9).to_string())
         // It can't read how much of the processors the container has.
         .env("GOMAXPROCS", processors().to_string())

@@ -30,7 +30,13 @@ pub(crate) struct Program {
     pub(crate) version: String,
     told: String,
     memory: u64,
+    garbage: u32,
 }
+
+/// What each may leave uncollected, in percent. With as much as Helm, Kustomize takes longer to get the memory for 1,000 objects
+/// (211 MB in place of 93) than it saves.
+const HELM: u32 = 1600;
+const KUSTOMIZE: u32 = 400;
 
 const ASKING: Duration = Duration::from_secs(20);
 
@@ -58,14 +64,14 @@ impl Tools {
         for gap in exec::gaps() {
             warn!(gap, "Not everything is kept from Helm and Kustomize that should be");
         }
-        let helm = Program::find("helm", path, &["version", "--short"]).await;
-        let kustomize = Program::find("kustomize", path, &["version"]).await;
+        let helm = Program::find("helm", path, &["version", "--short"], HELM).await;
+        let kustomize = Program::find("kustomize", path, &["version"], KUSTOMIZE).await;
         Self { helm, kustomize }
     }
 }
 
 impl Program {
-    async fn find(name: &'static str, path: &OsStr, ask: &[&str]) -> Option<Self> {
+    async fn find(name: &'static str, path: &OsStr, ask: &[&str], garbage: u32) -> Option<Self> {
         let Some(path) =
             std::env::split_paths(path).map(|dir| dir.join(name)).find(|p| p.is_file())
         else {
@@ -73,12 +79,12 @@ impl Program {
             return None;
         };
         let length = path.metadata().map_or(0, |m| m.len());
-        match Self::ask(&path, ask).await {
+        match Self::ask(&path, ask, garbage).await {
             Ok(said) => {
                 let told = said.trim().to_owned();
                 let version = format!("{told} {length}");
                 info!(program = name, path = %path.display(), version = told, "Found");
-                Some(Self { name, path, version, told, memory: Tools::MEMORY })
+                Some(Self { name, path, version, told, memory: Tools::MEMORY, garbage })
             }
             Err(error) => {
                 warn!(program = name, path = %path.display(), error, "Does not tell its version: sources that need it are refused");
@@ -87,7 +93,7 @@ impl Program {
         }
     }
 
-    async fn ask(program: &Path, ask: &[&str]) -> Result<String, String> {
+    async fn ask(program: &Path, ask: &[&str], garbage: u32) -> Result<String, String> {
         let home = TempDir::new().map_err(|e| e.to_string())?;
         let args: Vec<OsString> = ask.iter().map(OsString::from).collect();
         let deadline = Instant::now() + ASKING;
@@ -101,6 +107,7 @@ impl Program {
             may: May::Read,
             deadline,
             memory,
+            garbage,
         };
         let out = exec::output(&tool).await.map_err(|e| e.to_string())?;
         Ok(String::from_utf8_lossy(&out).into_owned())
@@ -116,9 +123,9 @@ impl Program {
         deadline: Instant,
     ) -> Result<String, RenderError> {
         let (source, home) = (work.source(), work.home());
-        let (dir, memory) = (source.join(folder), self.memory);
+        let (dir, memory, garbage) = (source.join(folder), self.memory, self.garbage);
         let (program, source, home) = (&*self.path, &*source, &*home);
-        let tool = Tool { program, args, source, dir: &dir, home, may, deadline, memory };
+        let tool = Tool { program, args, source, dir: &dir, home, may, deadline, memory, garbage };
         let failed = |text: String| RenderError::Tool {
             tool: self.name,
             text: text.replace(&work.shown(), ""),

@@ -27,6 +27,7 @@ async fn run(
         may,
         deadline: Instant::now() + limit,
         memory: 64 << 20,
+        garbage: 100,
     };
     output(&tool).await.map(|out| String::from_utf8(out).unwrap())
 }
@@ -83,6 +84,7 @@ async fn its_environment_is_what_we_say_and_nothing_else() {
         may: May::Read,
         deadline: Instant::now() + LONG,
         memory: 64 << 20,
+        garbage: 100,
     };
     let out = String::from_utf8(output(&tool).await.unwrap()).unwrap();
     let mut names: Vec<&str> = out.lines().filter_map(|line| line.split('=').next()).collect();
