@@ -86,6 +86,13 @@ impl Kubernetes {
         Ok(serde_json::to_value(made)?)
     }
 
+    pub fn replace(&self, kind: &str, namespace: &str, object: Value) -> Result<Value> {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let object: DynamicObject = serde_json::from_value(with_types(kind, object))?;
+        let api = self.of(kind, namespace);
+        Ok(serde_json::to_value(on_runtime(api.replace(&name, &PostParams::default(), &object))?)?)
+    }
+
     /// Server-side: the fields of the object become those of a manager of this name, whoever had them.
     pub fn apply(&self, kind: &str, namespace: &str, object: Value) -> Result<Value> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();

@@ -153,9 +153,15 @@ impl<'c> Project<'c> {
 
     /// The rules of the Project for Applications; they hold at once.
     pub fn rules(&self, rules: &Value) -> Result<()> {
-        let name = &self.name;
+        let Self { name, admin, .. } = self;
         let config = json!({ "metadata": { "name": name }, "spec": { "wharfinger": rules } });
-        self.admin.apply("projectconfig", name, config)?;
+        match admin.get("projectconfig", name, name) {
+            Err(_) => admin.create("projectconfig", name, config)?,
+            Ok(mut config) => {
+                config["spec"] = json!({ "wharfinger": rules });
+                admin.replace("projectconfig", name, config)?
+            }
+        };
         Ok(())
     }
 
