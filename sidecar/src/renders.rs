@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::routing::get;
 use axum::{Json, Router};
@@ -60,7 +61,9 @@ struct Render {
     checks: Vec<Check>,
     #[serde(flatten)]
     rendered: Rendered,
+    /// When, and how long it took.
     time: Timestamp,
+    seconds: f64,
 }
 
 /// What came for a render.
@@ -72,6 +75,8 @@ pub(crate) struct Sent<'a> {
     pub(crate) above: &'a str,
     pub(crate) declared: Option<&'a str>,
     pub(crate) received: u64,
+    /// How long the render took.
+    pub(crate) took: Duration,
 }
 
 impl Renders {
@@ -98,7 +103,7 @@ impl Renders {
         read: &Read,
         rendered: Rendered,
     ) -> Vec<Check> {
-        let Sent { repository, path, above, declared, received } = sent;
+        let Sent { repository, path, above, declared, received, took } = sent;
         let paths = paths::told(path, &read.paths);
         let checks = paths::judge(&Upload {
             namespace: &app.namespace,
@@ -123,6 +128,7 @@ impl Renders {
             checks: checks.clone(),
             rendered,
             time: self.clock.now(),
+            seconds: took.as_secs_f64(),
         };
         let source = (app.clone(), path.to_owned(), Sha256::digest(repository).into());
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -175,7 +181,8 @@ mod tests {
         let renders = Renders::default();
         let app = AppName { namespace: "argocd".into(), name: "web".into() };
         let tell = |repository: &str, received: u64| {
-            let sent = Sent { repository, path: "app", above: "", declared: None, received };
+            let took = Duration::ZERO;
+            let sent = Sent { repository, path: "app", above: "", declared: None, received, took };
             let rendered = Rendered {
                 stage: "shop:dev".into(),
                 collection: "c".into(),
@@ -213,6 +220,7 @@ mod tests {
                 images: Found::default(),
             },
             time: format!("2026-11-21T10:{time}:00Z").parse().unwrap(),
+            seconds: 0.0,
         };
         let source = |path: &str| {
             let app = AppName { namespace: "argocd".into(), name: "web".into() };

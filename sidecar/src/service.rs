@@ -97,6 +97,7 @@ impl Plugin {
         deadline: Deadline,
         whose: &mut Option<AppName>,
     ) -> Result<Vec<String>, Refusal> {
+        let begun = Instant::now();
         let metadata = upload::metadata(stream).await?;
         let folder = folder(&metadata.app_rel_path)?;
         let env: Vec<_> = metadata
@@ -138,7 +139,8 @@ impl Plugin {
         self.look_after(&app, &base, &images);
         let declared = paths.as_deref();
         let (received, repository) = (announced.size, inputs.repository.as_str());
-        let sent = Sent { repository, path: &path, above: &inputs.above, declared, received };
+        let (above, took) = (inputs.above.as_str(), begun.elapsed());
+        let sent = Sent { repository, path: &path, above, declared, received, took };
         let found = Found::of(&images, base.repositories(), base.open_repositories());
         let (stage, collection) = (stage.to_string(), collection.id);
         self.remember(&app, sent, &read, Rendered { stage, collection, images: found });

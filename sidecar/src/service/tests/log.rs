@@ -1,4 +1,4 @@
-//! What the log says of a render that was refused.
+//! What the log says of renders.
 
 use std::fs;
 use std::io;
@@ -52,39 +52,48 @@ async fn failing(dir: &TempDir, words: &str) -> Tools {
 #[tokio::test]
 async fn the_log_names_the_application_and_nothing_that_a_tool_said() {
     let dir = TempDir::new().unwrap();
-    let tools = failing(&dir, "no way, hunter2").await;
+    let tools = failing(&dir, "no way, hunter3").await;
     let world = world();
     world.put(app("logged", Some("shop:dev")));
     let server = Server::rendering(&world, 4, tools).await;
     server.is_ready().await;
     let mut client = dial(&server.socket).await.unwrap();
+    let all = || String::from_utf8_lossy(&LINES.0.lock().unwrap()).into_owned();
     // The last line about the Application, which only this test has.
     let logged = || {
-        let all = LINES.0.lock().unwrap();
-        let all = String::from_utf8_lossy(&all).into_owned();
+        let all = all();
         let mut ours = all.lines().filter(|line| line.contains("application=logged "));
         ours.next_back().unwrap_or_default().to_owned()
     };
 
     let mut overlay = Call::new(&[("app/kustomization.yaml", "resources: []")]).unwrap();
     overlay.env = call("logged", Some(&format!("2-{B}"))).env;
-    refused(&mut client, overlay, Code::InvalidArgument, "no way, hunter2").await;
+    refused(&mut client, overlay, Code::InvalidArgument, "no way, hunter3").await;
     let line = logged();
     assert!(line.contains("namespace=argocd application=logged code=InvalidArgument"), "{line}");
-    assert!(!line.contains("hunter2"), "{line}");
+    assert!(!line.contains("hunter3"), "{line}");
 
     // What can't even be read names its Application as well.
     let mut unreadable = call("team_logged", Some(&format!("2-{B}")));
-    unreadable = unreadable.env("ARGOCD_APP_PARAMETERS", r#"[{"name":"hunter2"}]"#);
-    refused(&mut client, unreadable, Code::InvalidArgument, "hunter2").await;
+    unreadable = unreadable.env("ARGOCD_APP_PARAMETERS", r#"[{"name":"hunter3"}]"#);
+    refused(&mut client, unreadable, Code::InvalidArgument, "hunter3").await;
     let line = logged();
     assert!(line.contains("namespace=team application=logged code=InvalidArgument"), "{line}");
-    assert!(!line.contains("hunter2"), "{line}");
+    assert!(!line.contains("hunter3"), "{line}");
 
     // A judgement says what it says.
     refused(&mut client, call("logged", None), Code::FailedPrecondition, "carries no claim").await;
     let line = logged();
     assert!(line.contains("application=logged code=FailedPrecondition"), "{line}");
     assert!(line.contains("carries no claim"), "{line}");
+
+    // Nor is there anything of a Secret in any line.
+    let secret =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {token: hunter3}\n";
+    let mut held = Call::new(&[("app/secret.yaml", secret)]).unwrap();
+    held.env = call("logged", Some(&format!("2-{B}"))).env;
+    client.generate_manifest(held.request()).await.unwrap();
+    assert!(logged().contains("Rendered without an image of the Freight"), "{}", logged());
+    assert!(!all().contains("hunter3"), "{}", all());
     server.end().await;
 }

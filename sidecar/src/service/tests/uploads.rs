@@ -104,3 +104,84 @@ async fn large_uploads_wait_for_each_other_and_nothing_else_waits_for_them() {
     }
     server.end().await;
 }
+
+#[tokio::test]
+async fn a_bad_upload_is_refused_and_the_process_goes_on() {
+    let world = world();
+    let (server, mut client) = Server::ready(&world).await;
+    let invalid = Code::InvalidArgument;
+    let files = |files: &[(&str, &str)]| current(Call::new(files).unwrap());
+
+    refused(
+        &mut client,
+        current(Call { checksum: "0".repeat(64), ..Call::new(&[("app/a.yaml", POD)]).unwrap() }),
+        invalid,
+        "checksum",
+    )
+    .await;
+    refused(
+        &mut client,
+        current(Call::of(b"not gzip".repeat(500))),
+        invalid,
+        "not a gzipped tar archive",
+    )
+    .await;
+    let good = Call::new(&[("app/pod.yaml", POD)]).unwrap();
+    refused(
+        &mut client,
+        current(Call::of(good.archive[..good.archive.len() - 20].into())),
+        invalid,
+        "not a gzipped tar archive",
+    )
+    .await;
+    refused(
+        &mut client,
+        current(Call { size: 200_001, ..good.clone() }),
+        invalid,
+        "larger than 200000 bytes",
+    )
+    .await;
+    let large = Call { size: 10, ..files(&[("app/a.yaml", &"x".repeat(300_000))]) };
+    refused(&mut client, large, invalid, "larger than 200000 bytes").await;
+    refused(&mut client, files(&[("app/README.md", "nothing")]), invalid, "rendered no objects")
+        .await;
+    refused(&mut client, files(&[]), invalid, "no folder \"app\"").await;
+    refused(
+        &mut client,
+        files(&[("app/a.yaml", "apiVersion: v1\nkind: X\n---\nkind: Y\n")]),
+        invalid,
+        "a.yaml, document 2",
+    )
+    .await;
+    refused(
+        &mut client,
+        Call { path: "../app".into(), ..current(good.clone()) },
+        invalid,
+        "leaves the repository",
+    )
+    .await;
+    let parameters = current(good.clone())
+        .env("ARGOCD_APP_PARAMETERS", r#"[{"name":"kustomizeOptions","string":"x"}]"#);
+    refused(&mut client, parameters, invalid, "no parameter \"kustomizeOptions\"").await;
+
+    for (kind, name, target, part) in [
+        (tar::EntryType::Regular, "app/../../evil", "", "is not the name of a file below the root"),
+        (tar::EntryType::Symlink, "app/link.yaml", "../../../etc/passwd", "leaves the root"),
+        (tar::EntryType::Symlink, "app/link.yaml", "/etc/passwd", "leaves the root"),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.as_gnu_mut().unwrap().linkname[..target.len()].copy_from_slice(target.as_bytes());
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_cksum();
+        let mut tar = tar::Builder::new(Vec::new());
+        tar.append(&header, std::io::empty()).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &tar.into_inner().unwrap()).unwrap();
+        refused(&mut client, current(Call::of(gzip.finish().unwrap())), invalid, part).await;
+    }
+    assert_eq!(server.count("Rendered"), 0);
+    assert_eq!(image(&mut client, &current(good)).await.unwrap(), "shop/web:b");
+    server.end().await;
+}
