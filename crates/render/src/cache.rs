@@ -8,8 +8,9 @@ use crate::{Base, Read};
 /// A SHA-256.
 pub(crate) type Key = [u8; 32];
 
-/// Other names for one base: cheap, and yet bounded.
+/// Other names for one base: cheap, and yet bounded, also in bytes, since each has its list of files.
 const ALIASES: usize = 10_000;
+const ALIAS_BYTES: usize = 32 << 20;
 
 pub(crate) struct Cache {
     /// In bytes, about.
@@ -22,6 +23,7 @@ struct Kept {
     bases: HashMap<Key, Entry>,
     /// From a key that is cheap to have to the key of the content, and to which files it is.
     aliases: HashMap<Key, (Key, Arc<Read>)>,
+    alias_bytes: usize,
     /// Keys by when they were used last.
     used: BTreeMap<u64, Key>,
     now: u64,
@@ -49,6 +51,7 @@ impl Cache {
         let (key, read) = kept.aliases.get(alias)?.clone();
         Some((kept.get(&key)?, read))
     }
+
     /// Keeps `base`, unless it alone is more than the half of what may be kept.
     pub(crate) fn put(&self, key: Key, base: &Arc<Base>) {
         let weight = base.weight();
@@ -71,10 +74,15 @@ impl Cache {
     /// Lets `alias` stand for `key`.
     pub(crate) fn alias(&self, alias: Key, key: Key, read: Arc<Read>) {
         let kept = &mut *self.kept();
-        if kept.aliases.len() >= ALIASES {
+        let bytes = read.weight();
+        if kept.aliases.len() >= ALIASES || kept.alias_bytes + bytes > ALIAS_BYTES {
             kept.aliases.clear();
+            kept.alias_bytes = 0;
         }
-        kept.aliases.insert(alias, (key, read));
+        kept.alias_bytes += bytes;
+        if let Some((_, before)) = kept.aliases.insert(alias, (key, read)) {
+            kept.alias_bytes -= before.weight();
+        }
     }
 
     /// How many bases there are, and their weight in bytes.
@@ -141,6 +149,21 @@ mod tests {
         cache.put([1; 32], &base(900));
         cache.put([2; 32], &base(5000));
         assert!(cache.get(&[1; 32]).is_some() && cache.get(&[2; 32]).is_none());
+    }
+
+    #[test]
+    fn the_lists_of_files_are_bounded_as_well() {
+        let cache = Cache::new(1 << 20);
+        let long = |length| Arc::new(Read { size: 7, paths: vec!["x".repeat(length)] });
+        let known = || cache.kept().aliases.len();
+        cache.alias([1; 32], [1; 32], long(ALIAS_BYTES / 2));
+        // In place of another one, it does not count twice.
+        cache.alias([1; 32], [1; 32], long(ALIAS_BYTES / 3));
+        cache.alias([2; 32], [1; 32], long(ALIAS_BYTES / 3));
+        assert_eq!(known(), 2);
+        cache.alias([3; 32], [1; 32], long(ALIAS_BYTES / 2));
+        assert_eq!(known(), 1);
+        assert_eq!(cache.kept().alias_bytes, long(ALIAS_BYTES / 2).weight());
     }
 
     #[test]

@@ -70,10 +70,11 @@ pub(crate) fn read(files: &Files, inputs: &Inputs) -> Result<Read, RenderError> 
     let place = inputs.place();
     let values = values::files(files, place, options)?;
     let file = |(name, path): (&String, &String)| {
-        values::locate(files, place, FILE_PARAMETERS, path).map(|path| (name.clone(), path))
+        values::locate(files, place, options, FILE_PARAMETERS, path)
+            .map(|path| (name.clone(), path))
     };
     let parameters: Vec<_> = options.file_parameters.iter().map(file).collect::<Result<_, _>>()?;
-    let dependencies = Dependencies::of(files, folder);
+    let dependencies = Dependencies::of(files, place);
     let below = |folder: &String| files.within(folder).map(|(name, _)| name.to_owned());
     let own: Vec<String> = [folder].into_iter().chain(&dependencies.folders).cloned().collect();
     place.hold_all(files, own.iter().flat_map(|folder| files.outside_in(folder)))?;

@@ -25,9 +25,10 @@ pub(crate) struct Build {
 pub(crate) fn build(files: &Files, inputs: &Inputs) -> Result<Build, RenderError> {
     let place = inputs.place();
     let build = Build { folders: BTreeSet::new(), named: BTreeSet::new() };
-    let mut walk = Walk { files, place, build };
+    let mut walk = Walk { files, place, build, missing: Vec::new() };
     walk.check(vec![inputs.folder.clone()])?;
     walk.check_options(&inputs.options)?;
+    walk.all_is_there()?;
     place.hold_all(files, walk.build.named.iter().map(String::as_str))?;
     Ok(walk.build)
 }
@@ -121,7 +122,7 @@ fn components(
         all.retain(seen);
         let unseen = all.iter().find(|name| files::join(place.folder, name).is_none());
         if let Some(name) = unseen {
-            return Err(place.missing(files, COMPONENTS, name, place.folder));
+            return Err(place.missing(files, COMPONENTS, name, place.folder, Vec::new()));
         }
     }
     Ok(all)
@@ -157,6 +158,14 @@ struct Walk<'f> {
     files: &'f Files,
     place: Place<'f>,
     build: Build,
+    missing: Vec<Missing>,
+}
+
+/// What leads nowhere: who names it, as what, and from which folder.
+struct Missing {
+    name: String,
+    entry: String,
+    from: String,
 }
 
 impl Walk<'_> {
@@ -210,7 +219,7 @@ impl Walk<'_> {
 
     /// What an entry leads to: another folder, a file (nothing more to look at), or nowhere.
     fn built_on(
-        &self,
+        &mut self,
         folder: &str,
         name: &str,
         entry: &str,
@@ -222,8 +231,22 @@ impl Walk<'_> {
                 "{name} names the remote base {:?}; the plugin fetches no bases. Copy it into the repository",
                 shown(entry)
             ))),
-            _ => Err(self.place.missing(self.files, name, entry, folder)),
+            _ => {
+                let [name, entry, from] = [name, entry, folder].map(str::to_owned);
+                self.missing.push(Missing { name, entry, from });
+                Ok(None)
+            }
         }
+    }
+
+    /// All that is missing is told at once, so that it is asked for once.
+    fn all_is_there(&self) -> Result<(), RenderError> {
+        let Some(Missing { name, entry, from }) = self.missing.first() else { return Ok(()) };
+        let folders = self.build.folders.iter().map(|folder| self.place.within(folder));
+        let missing =
+            self.missing.iter().filter_map(|m| self.place.in_repository(&m.from, &m.entry));
+        let read = folders.chain(missing).collect();
+        Err(self.place.missing(self.files, name, entry, from, read))
     }
 
     /// Takes note of the files that a kustomization may mean: any text in it can be a path.
@@ -475,13 +498,17 @@ mod tests {
     fn what_was_not_handed_over_is_told_with_what_would_bring_it() {
         let files = [
             ("apps/web/kustomization.yaml", "resources: [../base]"),
-            ("apps/base/kustomization.yaml", "resources: [../../../shared/base]"),
+            (
+                "apps/base/kustomization.yaml",
+                "resources: [../../../shared/base, ../../../shared/more, ../other]",
+            ),
+            ("apps/other/kustomization.yaml", ""),
         ];
         let error = checked_in("teams/a", &files).unwrap_err();
         for part in [
             "apps/base/kustomization.yaml names \"../../../shared/base\"",
             "those of the folder teams/a",
-            "argocd.argoproj.io/manifest-generate-paths to \".;../base;../../../shared/base\"",
+            "argocd.argoproj.io/manifest-generate-paths to \".;../base;../other;../../../shared/base;../../../shared/more\"",
         ] {
             assert!(error.contains(part), "{error}");
         }

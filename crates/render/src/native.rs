@@ -60,7 +60,7 @@ impl Renderer {
         let last = || run(program, &work, native, &last, May::Read, deadline);
         let text = match last().await {
             Err(error) if dependencies::are_missing(&error) => {
-                let needed = Dependencies::of(&files, native.folder);
+                let needed = Dependencies::of(&files, Place { folder: native.folder, above: "" });
                 needed.build(program, &work, native.folder, deadline).await?;
                 last().await?
             }

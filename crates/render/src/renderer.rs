@@ -213,6 +213,14 @@ pub struct Read {
     pub paths: Vec<String>,
 }
 
+impl Read {
+    /// How much memory it takes, about.
+    pub(crate) fn weight(&self) -> usize {
+        let paths = self.paths.iter().map(|path| size_of::<String>() + path.len());
+        size_of::<Self>() + paths.sum::<usize>()
+    }
+}
+
 impl Seen {
     fn of(kind: Kind, version: &str, files: &Files, inputs: &Inputs) -> Result<Self, RenderError> {
         let mut hash = Hash::new(kind.name());

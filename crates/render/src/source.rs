@@ -77,8 +77,16 @@ impl Place<'_> {
         }
     }
 
-    /// Something is not there that `name` names as `entry`, looking from a folder of the files.
-    pub(crate) fn missing(self, files: &Files, name: &str, entry: &str, from: &str) -> RenderError {
+    /// Something is not there that `name` names as `entry`, looking from a folder of the files. `read` is what is read
+    /// besides, from the repository's root.
+    pub(crate) fn missing(
+        self,
+        files: &Files,
+        name: &str,
+        entry: &str,
+        from: &str,
+        mut read: Vec<String>,
+    ) -> RenderError {
         let path = self.in_repository(from, entry);
         let here = path.as_deref().and_then(|path| self.handed_over(path));
         if let Some(beyond) = here.and_then(|here| self.beyond(files, &here)) {
@@ -90,7 +98,8 @@ impl Place<'_> {
                 format!("{name} names {entry:?}, which is not there")
             }
             Some(path) => {
-                let more = self.hand_over(&[self.within(from), path]);
+                read.extend([self.within(from), path]);
+                let more = self.hand_over(&read);
                 format!("{name} names {entry:?}, which {more}")
             }
         };
@@ -134,7 +143,8 @@ impl Place<'_> {
         self.in_repository(self.folder, entry).is_some()
     }
 
-    fn in_repository(self, from: &str, entry: &str) -> Option<String> {
+    /// Where that is, from the repository's root.
+    pub(crate) fn in_repository(self, from: &str, entry: &str) -> Option<String> {
         let from = if entry.starts_with('/') { String::new() } else { self.within(from) };
         files::join(&from, entry)
     }

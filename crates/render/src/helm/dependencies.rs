@@ -17,7 +17,7 @@ use wharfinger_core::url::shown;
 use crate::exec::May;
 use crate::files::{self, Files};
 use crate::tools::{Program, Work};
-use crate::{RenderError, documents};
+use crate::{RenderError, documents, source};
 use place::Place;
 
 /// Where a chart of either form says what it needs.
@@ -29,6 +29,10 @@ pub(crate) const LOCKS: [&str; 2] = ["Chart.lock", "requirements.lock"];
 pub(crate) struct Dependencies {
     /// Where those beside the chart are.
     pub(crate) folders: Vec<String>,
+    /// Those of them that were not handed over, as they are named.
+    beyond: Vec<String>,
+    /// What has to be said of these.
+    unseen: Option<RenderError>,
     published: Vec<Published>,
     /// Those that can't be brought, and why.
     barred: Vec<String>,
@@ -49,10 +53,10 @@ impl fmt::Display for Published {
 }
 
 impl Dependencies {
-    pub(crate) fn of(files: &Files, folder: &str) -> Self {
-        let mut found = Self::default();
+    pub(crate) fn of(files: &Files, source: source::Place<'_>) -> Self {
+        let (mut found, folder) = (Self::default(), source.folder);
         for dependency in CHARTS.into_iter().flat_map(|name| declared(files, folder, name)) {
-            found.add(folder, &dependency);
+            found.add(source, &dependency);
             let version = text(&dependency, "version");
             if Place::of(text(&dependency, "repository")).is_ok() && !is_exact(version) {
                 found.open.push(format!("{} {version}", text(&dependency, "name")));
@@ -63,12 +67,17 @@ impl Dependencies {
             |name: &&str| files::join(folder, name).is_some_and(|p| files.get(&p).is_some());
         for name in LOCKS.into_iter().filter(is_there) {
             found.open.clear();
-            declared(files, folder, name).iter().for_each(|locked| found.add(folder, locked));
+            declared(files, folder, name).iter().for_each(|locked| found.add(source, locked));
         }
+        found.unseen = found.beyond.first().map(|first| {
+            let within = found.folders.iter().map(|folder| source.within(folder));
+            let beyond = found.beyond.iter().filter_map(|path| source.in_repository(folder, path));
+            source.missing(files, "the chart", first, folder, within.chain(beyond).collect())
+        });
         found
     }
 
-    fn add(&mut self, folder: &str, dependency: &Value) {
+    fn add(&mut self, source: source::Place<'_>, dependency: &Value) {
         let (name, repository) = (text(dependency, "name"), text(dependency, "repository"));
         // Without a repository it must be in `charts`; Helm says so.
         if repository.is_empty() {
@@ -76,8 +85,14 @@ impl Dependencies {
         }
         // From a root of its own, Helm would take a folder of this machine.
         let beside = repository.strip_prefix("file://").filter(|path| !path.starts_with('/'));
-        if let Some(folder) = beside.and_then(|path| files::join(folder, path)) {
+        if let Some(folder) = beside.and_then(|path| files::join(source.folder, path)) {
             push(&mut self.folders, folder);
+            return;
+        }
+        if let Some(path) =
+            beside.filter(|path| source.in_repository(source.folder, path).is_some())
+        {
+            push(&mut self.beyond, path.to_owned());
             return;
         }
         match Place::of(repository) {
@@ -94,6 +109,9 @@ impl Dependencies {
 
     /// Whether all of them can be had, and will be the same on another day. Building brings all of them anew.
     fn may_be_built(&self) -> Result<(), RenderError> {
+        if let Some(error) = &self.unseen {
+            return Err(error.clone());
+        }
         if !self.barred.is_empty() {
             return Err(RenderError::Input(format!(
                 "not all dependencies of the chart are in its folder charts, and the plugin can't bring them: {}. {}",
@@ -197,8 +215,12 @@ mod tests {
     use super::*;
 
     fn of(files: &[(&str, &str)]) -> Dependencies {
+        below("", files)
+    }
+
+    fn below(above: &str, files: &[(&str, &str)]) -> Dependencies {
         let files: Files = files.iter().chain([&("lib/Chart.yaml", "")]).copied().collect();
-        Dependencies::of(&files, "charts/web")
+        Dependencies::of(&files, source::Place { folder: "charts/web", above })
     }
 
     fn refused(files: &[(&str, &str)]) -> String {
@@ -272,6 +294,21 @@ mod tests {
             let error = refused(&[(&path, &text)]);
             assert!(error.contains("db (") && !error.contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_was_not_handed_over_is_asked_for() {
+        let chart = "dependencies:\n- {name: a, version: 1.0.0, repository: 'file://../../lib'}\n- {name: b, version: 1.0.0, repository: 'file://../../../shared/b'}\n- {name: c, version: 1.0.0, repository: 'file://../../../c'}\n";
+        let found = below("teams/a", &[("charts/web/Chart.yaml", chart)]);
+        let error = found.may_be_built().unwrap_err().to_string();
+        for part in [
+            "the chart names \"../../../shared/b\", which is not among the files that Argo CD handed over",
+            "argocd.argoproj.io/manifest-generate-paths to \".;../../lib;../../../c;../../../shared/b\"",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        let error = refused(&[("charts/web/Chart.yaml", chart)]);
+        assert!(error.contains("b (file://../../../shared/b is not in the repository)"), "{error}");
     }
 
     #[test]

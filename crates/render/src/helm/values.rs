@@ -20,7 +20,7 @@ pub(super) fn files(
     let paths: Vec<(&String, String)> = options
         .value_files
         .iter()
-        .map(|name| Ok((name, path(files, place, VALUES_FILE, name)?)))
+        .map(|name| Ok((name, path(files, place, options, VALUES_FILE, name)?)))
         .collect::<Result<_, RenderError>>()?;
     // A file that is named itself stands where it is named, not where a pattern finds it.
     let named: BTreeSet<&str> =
@@ -33,7 +33,7 @@ pub(super) fn files(
             files.get(path).map(|_| path.clone()).into_iter().collect()
         };
         if found.is_empty() && !ignore_missing {
-            return Err(missing(files, place, VALUES_FILE, name));
+            return Err(missing(files, place, options, VALUES_FILE, name));
         }
         if is_pattern(path) {
             found.retain(|path| !named.contains(path.as_str()));
@@ -51,26 +51,42 @@ pub(super) fn files(
 pub(super) fn locate(
     files: &Files,
     place: Place<'_>,
+    options: &Options,
     parameter: &str,
     name: &str,
 ) -> Result<String, RenderError> {
-    let path = path(files, place, parameter, name)?;
+    let path = path(files, place, options, parameter, name)?;
     match files.get(&path) {
         Some(_) => Ok(path),
-        None => Err(missing(files, place, parameter, name)),
+        None => Err(missing(files, place, options, parameter, name)),
     }
 }
 
 const VALUES_FILE: &str = "valueFiles";
 
-fn missing(files: &Files, place: Place<'_>, parameter: &str, name: &str) -> RenderError {
-    place.missing(files, &at(parameter), name, place.folder)
+fn missing(
+    files: &Files,
+    place: Place<'_>,
+    options: &Options,
+    parameter: &str,
+    name: &str,
+) -> RenderError {
+    let others = options.value_files.iter().chain(options.file_parameters.values());
+    let others = others.filter(|other| !is_pattern(other) && !is_elsewhere(other));
+    let read = others.filter_map(|other| place.in_repository(place.folder, other)).collect();
+    place.missing(files, &at(parameter), name, place.folder, read)
+}
+
+/// In another source, or on another machine.
+fn is_elsewhere(name: &str) -> bool {
+    name.starts_with('$') || name.contains("://")
 }
 
 /// From the root of the files.
 fn path(
     files: &Files,
     place: Place<'_>,
+    options: &Options,
     parameter: &str,
     name: &str,
 ) -> Result<String, RenderError> {
@@ -87,7 +103,7 @@ fn path(
             shown(name)
         )));
     }
-    place.locate(name).ok_or_else(|| missing(files, place, parameter, name))
+    place.locate(name).ok_or_else(|| missing(files, place, options, parameter, name))
 }
 
 fn is_pattern(path: &str) -> bool {

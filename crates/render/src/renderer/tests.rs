@@ -106,6 +106,13 @@ async fn a_base_is_made_once_for_the_same_content() {
     render(&renderer, &inputs("app"), &[("app/a.yaml", MAP)]).await.unwrap();
     render(&renderer, &inputs("app"), &[("app/b.yaml", WEB)]).await.unwrap();
     assert_eq!(count(), 3);
+
+    let base = async |other: &str| {
+        let files = [("app/a.yaml", WEB), ("other", other)].into_iter().collect();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        renderer.base(&inputs("app"), files, None, deadline).await.unwrap().base
+    };
+    assert!(Arc::ptr_eq(&base("1").await, &base("3").await));
 }
 
 #[tokio::test]

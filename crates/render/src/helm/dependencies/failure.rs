@@ -63,7 +63,7 @@ mod tests {
     fn a_failure_says_what_to_do() {
         let chart = "dependencies: [{name: db, version: 1.0.0, repository: 'https://x.example'}]";
         let files: Files = [("Chart.yaml", chart)].into_iter().collect();
-        let found = Dependencies::of(&files, "");
+        let found = Dependencies::of(&files, crate::source::Place { folder: "", above: "" });
         let all: Vec<&Published> = found.published.iter().collect();
         let told = |text: &str| told(&all, RenderError::Tool { tool: "helm", text: text.into() });
         let index =
