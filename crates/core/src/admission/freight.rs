@@ -46,7 +46,7 @@ fn create(context: &Context<'_>) -> Result<(), Stop> {
     // The name was put there a moment ago. What comes after that may have changed either.
     let name = freight::name(&new);
     if new.metadata.name.as_deref() != Some(&name) {
-        let text = format!("Freight that holds this is named {name}");
+        let text = format!("metadata.name: Freight that holds this is named {name}");
         return Err(Check::failed(Code::Freight, text).fix("Leave its name out").into());
     }
     namespace::of_project(context)?;
@@ -58,7 +58,8 @@ fn create(context: &Context<'_>) -> Result<(), Stop> {
 fn update(context: &Context<'_>) -> Result<(), Stop> {
     let (old, new) = (context.old_value()?, context.new_value()?);
     if let Some(field) = CONTENT.iter().find(|field| at(old, field) != at(new, field)) {
-        let text = format!("{field} of Freight can't be changed: its name says what it holds");
+        let text =
+            format!("{field}: that of Freight can't be changed, since its name says what it holds");
         return Err(Check::failed(Code::Immutable, text).fix("Create other Freight").into());
     }
     let Some(new) = context.after::<Freight>()? else { return Ok(()) };

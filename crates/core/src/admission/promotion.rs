@@ -164,7 +164,7 @@ fn update(context: &Context<'_>) -> Result<Allowed, Stop> {
         return Ok(Allowed::default());
     };
     if old.spec != new.spec {
-        let text = "the spec of a Promotion can't be changed";
+        let text = "spec: that of a Promotion can't be changed";
         return Err(Check::failed(Code::Immutable, text).fix("Abort it and create another").into());
     }
     kept(context, &KEPT)?;

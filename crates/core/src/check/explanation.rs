@@ -84,7 +84,9 @@ impl Code {
             Self::Leaving => Explanation {
                 meaning: "The write takes the Application away from its Stage: the annotation or the plugin goes, or something else is deployed in place of its sources.",
                 rule: "A Stage keeps its Applications until somebody with a permission on the Stage lets them go.",
-                who: Some("Whoever has the verb promote on the Stage that is left."),
+                who: Some(
+                    "Whoever has the verb promote on the Stage that is left, or is among the users of the Project's releasedBy. spec.sourceHydrator is for nobody, as long as the Application names a Stage.",
+                ),
                 next: "wharf release APPLICATION does it without changing what is deployed.",
             },
             Self::BreakGlass => Explanation {
@@ -107,7 +109,7 @@ impl Code {
             },
             Self::Permission => Explanation {
                 meaning: "The caller lacks a permission on the Stage.",
-                rule: "Promoting, approving, changing a Promotion and taking an Application away need the verb promote on the Stage; lifting the rules needs the verb bypass. Rights over Applications do not count.",
+                rule: "Promoting, approving, changing a Promotion, taking an Application away, changing what it deploys besides Freight and syncing another revision need the verb promote on the Stage; lifting the rules, deleting what Applications name and giving owners need the verb bypass. Rights over Applications do not count.",
                 who: Some(
                     "Whoever a Role in the Project's Namespace gives the verb, on stages of kargo.akuity.io.",
                 ),

@@ -15,7 +15,7 @@ use crate::url::normalise_git;
 pub(super) fn judge(context: &Context<'_>, freight: &Freight) -> Result<(), Stop> {
     let Freight { commits, images, charts, artifacts, .. } = freight;
     if commits.is_empty() && images.is_empty() && charts.is_empty() && artifacts.is_empty() {
-        let text = "Freight must hold at least one commit, image, chart or other artifact";
+        let text = "commits, images, charts, artifacts: Freight must hold at least one of these";
         return Err(Check::failed(Code::Invalid, text)
             .fix("Add one for each subscription of its Warehouse")
             .into());

@@ -133,6 +133,15 @@ fn mechanisms_become_an_assignment_and_the_old_steps_are_shown() {
     assert_eq!(stage["spec"].get("promotionMechanisms"), None);
     assert_eq!(warnings.len(), 4, "{warnings:#?}");
     assert!(warnings[1].ends_with("promotionTemplate: {spec: {steps: [{uses: assign}]}}"));
+    // What is lost is said, and how to keep it.
+    for (index, text) in [
+        (1, "spec.promotionMechanisms is of Kargo before v1.0"),
+        (1, "A promotion does not write to Git any more"),
+        (2, "spec.promotionMechanisms.gitRepoUpdates was left out"),
+        (2, "To go on writing to Git, put these steps into promotionTemplate.spec"),
+    ] {
+        assert!(warnings[index].contains(text), "{text}: {}", warnings[index]);
+    }
     let steps = steps(&warnings[2]);
     let uses: Vec<_> = steps.iter().map(|s| s["uses"].as_str().unwrap()).collect();
     assert_eq!(
