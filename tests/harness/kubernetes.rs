@@ -96,11 +96,10 @@ impl Kubernetes {
     /// Server-side: the fields of the object become those of a manager of this name, whoever had them.
     pub fn apply(&self, kind: &str, namespace: &str, object: Value) -> Result<Value> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let applied = on_runtime(self.of(kind, namespace).patch(
-            &name,
-            &PatchParams::apply("wharfinger-tests").force(),
-            &Patch::Apply(&with_types(kind, object)),
-        ))?;
+        let (how, object) =
+            (PatchParams::apply("wharfinger-tests").force(), with_types(kind, object));
+        let applied =
+            on_runtime(self.of(kind, namespace).patch(&name, &how, &Patch::Apply(&object)))?;
         Ok(serde_json::to_value(applied)?)
     }
 
@@ -114,11 +113,8 @@ impl Kubernetes {
     }
 
     pub fn merge(&self, kind: &str, namespace: &str, name: &str, patch: &Value) -> Result<Value> {
-        let patched = on_runtime(self.of(kind, namespace).patch(
-            name,
-            &PatchParams::default(),
-            &Patch::Merge(patch),
-        ))?;
+        let (how, patch) = (PatchParams::default(), Patch::Merge(patch));
+        let patched = on_runtime(self.of(kind, namespace).patch(name, &how, &patch))?;
         Ok(serde_json::to_value(patched)?)
     }
 
@@ -129,11 +125,8 @@ impl Kubernetes {
         name: &str,
         patch: &Value,
     ) -> Result<Value> {
-        let patched = on_runtime(self.of(kind, namespace).patch_status(
-            name,
-            &PatchParams::default(),
-            &Patch::Merge(patch),
-        ))?;
+        let (how, patch) = (PatchParams::default(), Patch::Merge(patch));
+        let patched = on_runtime(self.of(kind, namespace).patch_status(name, &how, &patch))?;
         Ok(serde_json::to_value(patched)?)
     }
 
