@@ -184,6 +184,8 @@ mod tests {
         ] {
             assert_eq!(*selected, labels, "{row}");
         }
+        let pods = &spec["template"]["metadata"]["labels"];
+        assert_eq!(pods["app.kubernetes.io/name"], "wharfinger-webhook", "what all of them select");
         assert_eq!(of("PodDisruptionBudget")["spec"]["minAvailable"], 1);
         let spread = &pod["topologySpreadConstraints"][0];
         assert_eq!(spread["topologyKey"], "kubernetes.io/hostname");

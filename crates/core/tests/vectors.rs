@@ -6,7 +6,7 @@
 //! the first misses before it. Any miss fails the run; a family that is absent or empty does too.
 //!
 //! `tests/vectors/exceptions.jsonl` has the lines on which we differ on purpose: what we answer, and why. One that is no
-//! exception any more is a miss.
+//! exception any more is a miss, and so is one that makes Freight available which is not to Kargo.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -183,6 +183,9 @@ fn check(family: &Family, exceptions: &[Exception], line: &[u8]) -> Result<As, S
     if expected.compare(answer.clone(), family.optional).is_ok() {
         return Err("it is no exception any more".into());
     }
+    if family.name == "freight-availability" && !expected.allows_more(&exception.output) {
+        return Err(format!("an exception must be stricter than Kargo, not {}", exception.output));
+    }
     Expected::Value(exception.output.clone())
         .compare(answer, family.optional)
         .map(|()| As::Excepted)
@@ -217,6 +220,18 @@ impl TryFrom<Value> for Expected {
 }
 
 impl Expected {
+    /// Whether all Freight is available to Kargo that is in our answer, and more.
+    fn allows_more(&self, ours: &Value) -> bool {
+        let Self::Value(kargo) = self else { return false };
+        match (&kargo["available"], &ours["available"]) {
+            (Value::Bool(kargo), Value::Bool(ours)) => *kargo && !ours,
+            (Value::Array(kargo), Value::Array(ours)) => {
+                ours.len() < kargo.len() && ours.iter().all(|name| kargo.contains(name))
+            }
+            _ => false,
+        }
+    }
+
     fn compare(&self, answer: Answer, optional: &[&str]) -> Result<(), String> {
         match (self, answer) {
             (Self::Refusal(Some(which)), Err(why)) if !why.starts_with(which) => {

@@ -337,7 +337,7 @@ async fn why_shows_every_check() {
 #[tokio::test]
 async fn every_kind_has_a_table() {
     let api = shop();
-    let made = json!({ "name": "one", "namespace": "shop", "creationTimestamp": "2026-11-21T11:18:04Z", "labels": { "region": "eu" } });
+    let made = json!({ "name": "one", "namespace": "shop", "creationTimestamp": "2026-11-21T11:18:04Z", "labels": { "region": "eu" }, "annotations": { "kargo.akuity.io/create-actor": "kubernetes:ana", "wharfinger.dev/reason": "release" } });
     let conditions = json!([{ "type": "Ready", "status": "False", "reason": "R", "message": "why", "lastTransitionTime": "2026-11-21T11:18:04Z" }]);
     let status = json!({ "conditions": conditions });
     let task = json!({ "vars": [{ "name": "a" }, { "name": "b", "value": "x" }, { "name": "c" }], "steps": [{ "uses": "http" }, { "uses": "assign" }] });
@@ -357,6 +357,12 @@ async fn every_kind_has_a_table() {
         json!({ "stage": "prod", "freight": A, "targets": [{ "name": "eu" }, { "name": "us" }] }),
     );
     of_project("targets", json!({ "params": { "zone": 1, "cluster": "a" } }));
+    let held = json!({ "id": "2", "items": { "Warehouse/web": reference(A, "v1.9.1") } });
+    let failed = json!({ "phase": "Failed", "message": "late", "freightCollection": held });
+    let promoted = json!({ "metadata": made, "spec": { "stage": "prod", "freight": A, "steps": [] }, "status": failed });
+    let found = json!({ "conditions": conditions, "lastFreightID": B, "discoveredArtifacts": { "discoveredAt": "2026-11-21T14:14:04Z" } });
+    let watching = json!({ "metadata": made, "spec": { "interval": "5m0s", "freightCreationPolicy": "Manual", "subscriptions": [{}] }, "status": found });
+    api.objects("promotions", &[promoted]).objects("warehouses", &[watching]);
     let of_cluster = |plural: &str, spec: Value| {
         let object = json!({ "metadata": made, "spec": spec, "status": status });
         let list = json!({ "metadata": {}, "items": [object] });
@@ -404,6 +410,18 @@ async fn every_kind_has_a_table() {
             &["targets", "target"],
             "target",
             "NAME PARAMS AGE LABELS\none cluster,zone 3h region=eu\n",
+        ),
+        (
+            &["promotions", "promotion", "promos", "promo"],
+            "promotion",
+            "NAME STAGE VERSION FREIGHT PHASE AGE BY REASON MESSAGE\n\
+             one prod v1.9.1 b3e7149 Failed 3h ana release late\n",
+        ),
+        (
+            &["warehouses", "warehouse"],
+            "warehouse",
+            "NAME POLICY INTERVAL READY LAST FREIGHT DISCOVERED AGE STATUS\n\
+             one Manual 5m0s False c021d54 4m 3h why\n",
         ),
     ] {
         for name in names {

@@ -14,6 +14,24 @@ fn findings(item: &Value) -> Vec<String> {
         .collect()
 }
 
+/// The schema has no fields of subscriptions: their items may hold anything.
+#[test]
+fn the_examples_set_every_field_of_every_subscription() {
+    let examples = include_str!("../../../../tests/fixtures/kinds/warehouses.yaml");
+    let warehouses = examples.split("\n---\n").map(|text| serde_saphyr::from_str::<Value>(text));
+    let items: Vec<Value> = warehouses
+        .flat_map(|warehouse| {
+            warehouse.unwrap()["spec"]["subscriptions"].as_array().cloned().unwrap_or_default()
+        })
+        .collect();
+    for kind in [Kind::Git, Kind::Image, Kind::Chart] {
+        for field in kind.fields() {
+            let is_set = |item: &Value| item[kind.key()].get(field.name).is_some();
+            assert!(items.iter().any(is_set), "no example sets {kind}.{}", field.name);
+        }
+    }
+}
+
 #[test]
 fn a_subscription_has_one_kind_and_what_that_takes() {
     let git = |patch: Value| {
