@@ -3,6 +3,7 @@
 //!
 //! The Freight that the Stage holds has no image that is in the sources.
 
+mod announced;
 mod build_options;
 mod charts;
 mod dependencies;
@@ -255,14 +256,26 @@ impl<'c> Server<'c> {
     }
 
     fn get(&self, path: &str) -> Result<Value> {
+        self.ask("GET", path, "")
+    }
+
+    fn post(&self, path: &str, object: &Value) -> Result<Value> {
+        self.ask("POST", path, &object.to_string())
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Result<Value> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(LIMIT))?;
         // HTTP/1.0: the answer ends with the connection.
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         let (_, body) = answer.split_once("\r\n\r\n").context("half an answer")?;
-        serde_json::from_str(body).with_context(|| format!("GET {path}: {answer}"))
+        serde_json::from_str(body).with_context(|| format!("{method} {path}: {answer}"))
     }
 }
 

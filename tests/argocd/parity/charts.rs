@@ -33,6 +33,24 @@ fn a_chart_of_a_registry_is_rendered_as_argo_cd_renders_it() -> Result<()> {
     dependencies::are_the_same(&world, &project, &repository)
 }
 
+/// As Argo CD has it since 3.1.
+#[test]
+fn a_chart_in_the_url_of_a_registry_is_rendered_as_argo_cd_renders_it() -> Result<()> {
+    let world = World::new("oci")?;
+    let (project, _) = world.project()?;
+    let repository = format!("{}/charts", world.cluster.start_registry()?);
+    let packed = world.cluster.folder_of_run().join("oci-shop-1.2.3.tgz");
+    fs::write(&packed, shop("1.2.3")?)?;
+    world.cluster.push_chart(&packed, &repository)?;
+    let url = format!("oci://{repository}/shop");
+    known_to_argocd(&project, "parity-oci", "oci", &url)?;
+    let mut cases = cases(["u-none", "u-options"]);
+    for case in &mut cases {
+        case.native["chart"] = Value::Null;
+    }
+    world.run(&project, &cases, |_| json!({ "repoURL": url, "path": "." }))
+}
+
 fn cases([none, options]: [&'static str; 2]) -> Vec<Case> {
     let native = json!({
         "releaseName": "r", "valueFiles": ["envs/*.yaml"], "parameters": [{ "name": "replicas", "value": "3" }],
