@@ -158,3 +158,63 @@ pub(crate) async fn what_kargo_refuses_is_refused(s: Server) -> Result<()> {
     }
     Ok(())
 }
+
+/// What no type of a field can say.
+pub(crate) async fn what_the_rules_refuse_is_refused(s: Server) -> Result<()> {
+    let steps = |step: &Value| json!({ "spec": { "steps": [step] } });
+    let promoted = |step: &Value| {
+        let mut promotion = promotion(&json!({ "freight": "f" }));
+        promotion["spec"]["steps"] = json!([step]);
+        promotion
+    };
+    let (nothing, both) = (json!({ "as": "x" }), json!({ "uses": "a", "task": { "name": "b" } }));
+    let retried = json!({ "task": { "name": "b" }, "retry": { "errorThreshold": 2 } });
+    let template = json!({ "promotionTemplate": { "spec": { "steps": [retried] } } });
+    let policy = |policy: Value| {
+        object("ProjectConfig", &json!({ "spec": { "promotionPolicies": [policy] } }))
+    };
+    let selector = json!({ "name": "glob:*" });
+    let one_of = "spec.promotionPolicies[0]: Invalid value: exactly one of stage and stageSelector must be set";
+    for (plural, object, cause) in [
+        ("promotions", promoted(&nothing), "spec.steps[0]: Invalid value: uses must be set"),
+        (
+            "promotions",
+            promoted(&both),
+            "spec.steps[0]: Invalid value: task must not be set: a Promotion's steps are taken from its Stage, tasks resolved",
+        ),
+        (
+            "promotiontasks",
+            object("PromotionTask", &steps(&nothing)),
+            "spec.steps[0]: Invalid value: uses must be set",
+        ),
+        (
+            "promotiontasks",
+            object("PromotionTask", &steps(&both)),
+            "spec.steps[0]: Invalid value: task must not be set: a task can't name another",
+        ),
+        (
+            "stages",
+            stage(&template),
+            "spec.promotionTemplate.spec.steps[0]: Invalid value: retry can't be set on a step that names a task",
+        ),
+        ("projectconfigs", policy(json!({ "autoPromotionEnabled": true })), one_of),
+        ("projectconfigs", policy(json!({ "stage": "s", "stageSelector": selector })), one_of),
+    ] {
+        let kind = object["kind"].as_str().context("a kind")?;
+        let (what, text) = (format!("{kind}.kargo.akuity.io \"a\""), object.to_string());
+        s.post(&all(plural), object).await?.invalid(&what, &[cause]).context(text)?;
+    }
+
+    let requests = "/apis/kargo.akuity.io/v1alpha1/namespaces/{ns}/promotionrequests";
+    let spec = json!({ "stage": "s", "freight": "f", "targets": [{ "name": "t" }] });
+    s.post(requests, object("PromotionRequest", &json!({ "spec": spec }))).await?.done()?;
+    for field in ["stage", "freight"] {
+        let cause = format!("spec.{field}: Invalid value: \"other\": {field} can't be changed");
+        let change = json!({ "spec": { (field): "other" } });
+        let what = "PromotionRequest.kargo.akuity.io \"a\"";
+        s.merge(&format!("{requests}/a"), change).await?.invalid(what, &[&cause])?;
+    }
+    let targets = json!({ "spec": { "targets": [] } });
+    s.merge(&format!("{requests}/a"), targets).await?.done()?;
+    Ok(())
+}

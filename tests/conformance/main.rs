@@ -118,6 +118,7 @@ cases! {
     kargo {
         what_kargo_takes_is_taken
         what_kargo_refuses_is_refused
+        what_the_rules_refuse_is_refused
     }
     deletion {
         a_deletion_is_answered_with_a_status
