@@ -514,6 +514,11 @@ mod tests {
         }
         let error = checked_in("teams", &files).unwrap_err();
         assert!(error.contains("set the annotation"), "{error}");
+        // Of very many, what they have in common.
+        let many: Vec<_> = (0..5_000).map(|n| format!("../../../other/folder-{n}")).collect();
+        let many = format!("resources: [{}]", many.join(", "));
+        let error = checked_in("teams", &[("apps/web/kustomization.yaml", &many)]).unwrap_err();
+        assert!(error.len() < 1_000 && error.contains("to \"/\""), "{error}");
         let error = checked(&files).unwrap_err();
         assert!(error.contains("lies outside of the repository"), "{error}");
     }

@@ -192,7 +192,7 @@ struct Seen {
 
 enum How {
     Plain,
-    Helm(helm::Read),
+    Helm(Box<helm::Read>),
     /// With the folders that are built.
     Kustomize(BTreeSet<String>),
 }
@@ -249,7 +249,7 @@ impl Seen {
                     led_to(name);
                 }
                 let own = chart.paths.clone();
-                (How::Helm(chart), own)
+                (How::Helm(Box::new(chart)), own)
             }
             Kind::Kustomize => {
                 let build = kustomize::build(files, inputs)?;

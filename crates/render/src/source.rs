@@ -122,7 +122,8 @@ impl Place<'_> {
     }
 
     fn hand_over(self, read: &[String]) -> String {
-        let wanted = paths::value(&self.within(self.folder), read);
+        let folder = self.within(self.folder);
+        let wanted = paths::value(&folder, &paths::told(&folder, read));
         format!(
             "is not among the files that Argo CD handed over: they are those of the folder {}. If it is in the repository, set the annotation {MANIFEST_GENERATE_PATHS} to {wanted:?}, and add whatever else is read",
             self.above

@@ -18,7 +18,7 @@ fn findings(item: &Value) -> Vec<String> {
 #[test]
 fn the_examples_set_every_field_of_every_subscription() {
     let examples = include_str!("../../../../tests/fixtures/kinds/warehouses.yaml");
-    let warehouses = examples.split("\n---\n").map(|text| serde_saphyr::from_str::<Value>(text));
+    let warehouses = examples.split("\n---\n").map(serde_saphyr::from_str::<Value>);
     let items: Vec<Value> = warehouses
         .flat_map(|warehouse| {
             warehouse.unwrap()["spec"]["subscriptions"].as_array().cloned().unwrap_or_default()
